@@ -306,6 +306,38 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// A manifest of this crate's own format and version, as a host writes one for its own
+    /// executors.
+    ///
+    /// # Errors
+    ///
+    /// The name is not well formed, or the executors are none or share a node type.
+    pub fn new(
+        kind: Kind,
+        name: impl Into<String>,
+        version: Version,
+        executors: Vec<ExecutorMetadata>,
+    ) -> Result<Self, ManifestError> {
+        let manifest = Self {
+            format: FORMAT,
+            floe_api_version: ApiVersion::CURRENT,
+            boundary: crate::abi::BOUNDARY.to_owned(),
+            panic: PanicStrategy::Unwind,
+            kind,
+            name: name.into(),
+            version,
+            description: String::new(),
+            authors: Vec::new(),
+            license: None,
+            homepage: None,
+            repository: None,
+            dependencies: Vec::new(),
+            executors,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
     /// The executor's operation number at the boundary.
     #[must_use]
     pub fn operation(&self, node_type: &str) -> Option<u32> {

@@ -6,7 +6,7 @@ use syn::Result;
 use syn::spanned::Spanned;
 
 use crate::declaration::Declaration;
-use crate::manifest::{self, API_VERSION};
+use crate::manifest::{self, API_VERSION, PACKAGE_VARIABLES};
 
 pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
     let unwinding = manifest::json(declaration, "unwind")?;
@@ -36,8 +36,18 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
         ::floe_plugin_api::__private::header::<#plugin>()
     };
 
+    // A macro's own look at the environment is not seen by the compiler; these are, so that cargo
+    // builds anew when a field of the Cargo.toml that is in the manifest has changed.
+    let read = PACKAGE_VARIABLES.map(|variable| {
+        quote! {
+            const _: ::floe_plugin_api::__private::Option<&str> = ::core::option_env!(#variable);
+        }
+    });
+
     Ok(quote! {
         const _: () = {
+            #(#read)*
+
             const _: () = assert!(
                 ::floe_plugin_api::__private::api_version_is(#major, #minor),
                 "floe-plugin-api and floe-plugin-api-macros are of different versions"

@@ -172,9 +172,22 @@ fn version(declaration: &Declaration) -> Result<String> {
     })
 }
 
+/// The variables in which cargo gives the fields of the vendor's Cargo.toml that a manifest takes.
+pub(crate) const PACKAGE_VARIABLES: [&str; 7] = [
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_REPOSITORY",
+];
+
 /// A field of the Cargo.toml of the crate that is compiled, if it is set.
 fn package(field: &str) -> Option<String> {
-    std::env::var(format!("CARGO_PKG_{field}"))
+    let variable = format!("CARGO_PKG_{field}");
+    debug_assert!(PACKAGE_VARIABLES.contains(&variable.as_str()));
+    std::env::var(variable)
         .ok()
         .filter(|text| !text.is_empty())
 }

@@ -49,7 +49,7 @@ pub use self::contain::{Panicked, contain};
 pub use self::error::{ErrorBody, RawError};
 pub use self::export::{Exported, Note, bytes, header, in_process, instance, note};
 pub use self::host::{RawCallsite, RawField, RawHost, RawHost_TO, RawHostArc};
-pub use self::module::{ROOT_SYMBOL, RootModule, RootModuleRef};
+pub use self::module::{BOUNDARY, ROOT_SYMBOL, RootModule, RootModuleRef};
 pub use self::plugin::{RawHealth, RawPlugin, RawPlugin_TO, RawPluginBox};
 pub use self::text::Text;
 pub use self::value::{Bytes, Entry, List, Map, Value};

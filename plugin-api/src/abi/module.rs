@@ -9,6 +9,9 @@ use super::{RawError, RawHostArc, RawPluginBox, Value};
 /// The symbol under which a library exports its header.
 pub const ROOT_SYMBOL: &str = "floe_plugin_root";
 
+/// The library, and its version, that lays the boundary out. Different ones do not fit together.
+pub const BOUNDARY: &str = "abi_stable 0.11";
+
 /// The functions of a library, reached through the header at [`ROOT_SYMBOL`].
 #[repr(C)]
 #[derive(StableAbi)]

@@ -8,6 +8,7 @@ use serde::de::{
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 
+use super::json::number_or_map;
 use super::{ValueError, exact_i64, exact_u64};
 use crate::{Bytes, Entry, List, Map, Text, Value};
 
@@ -104,7 +105,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             map.push_new(key.0, value);
         }
         map.keep_last_of_each();
-        Ok(Value::Map(map))
+        number_or_map(map).map_err(de::Error::custom)
     }
 }
 
@@ -167,9 +168,28 @@ impl<'de> de::Deserializer<'de> for &'de Value {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        // Serde's own `f32` rounds a float to fit. A JSON `0.1` is no exact `f32` either, so what
-        // may not happen here is only that a whole number changes.
-        self.deserialize_f64(visitor)
+        // A fraction becomes the nearest `f32`, as it does in Rust's own source: a JSON `0.1` is no
+        // exact `f64` either. What may not happen is that an integer changes, or that a number
+        // becomes an infinity.
+        let float = match self {
+            Value::I64(value) => exact_i64(*value).filter(|float| narrowed(*float) == *float),
+            Value::U64(value) => exact_u64(*value).filter(|float| narrowed(*float) == *float),
+            Value::F64(value) => {
+                Some(*value).filter(|float| narrowed(*float).is_finite() || !float.is_finite())
+            }
+            _ => return self.deserialize_any(visitor),
+        };
+        match float {
+            Some(float) => visitor.visit_f64(float),
+            None => Err(ValueError::new(format_args!(
+                "the {} `{self:?}` does not fit a 32-bit floating-point number{}",
+                self.type_name(),
+                match self {
+                    Value::F64(_) => "",
+                    _ => " exactly",
+                }
+            ))),
+        }
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -292,6 +312,12 @@ impl<'de> de::Deserializer<'de> for &'de Value {
     }
 }
 
+/// The nearest `f32`, widened again.
+fn narrowed(float: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, reason = "what it is for")]
+    f64::from(float as f32)
+}
+
 impl<'de> IntoDeserializer<'de, ValueError> for &'de Value {
     type Deserializer = Self;
 
@@ -384,11 +410,18 @@ macro_rules! parsed {
     ($($method:ident $visit:ident $type:ty),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             match self.0.parse::<$type>() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) => visitor.visit_borrowed_str(self.0.as_str()),
+                Ok(value) if is_canonical(self.0) => visitor.$visit(value),
+                _ => visitor.visit_borrowed_str(self.0.as_str()),
             }
         })*
     };
+}
+
+/// Whether a number is written in the one way in which it is written as a key. Were `05` and `+5`
+/// taken for `5`, three entries would become one.
+fn is_canonical(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    number == "0" || !digits.starts_with(['0', '+'])
 }
 
 impl<'de> de::Deserializer<'de> for MapKey<'de> {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Value;
+use super::ValueError;
+use crate::{Entry, Map, Value};
 
 /// Why a text is not JSON that a [`Value`] can hold, or a value cannot be written as JSON.
 #[derive(Debug)]
@@ -88,6 +89,54 @@ impl Value {
     }
 }
 
+/// What `serde_json` calls a number when its feature `arbitrary_precision` is on: a map with this
+/// one name and the number as a text.
+///
+/// Any crate in a vendor's build may turn that feature on, for all of the build.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// The map, or the number that it stands for.
+#[inline]
+pub(super) fn number_or_map(map: Map) -> Result<Value, ValueError> {
+    match map.iter().as_slice() {
+        [Entry { key, value }] if *key == *NUMBER => match value.as_str() {
+            Some(text) => number(text),
+            None => Ok(Value::Map(map)),
+        },
+        _ => Ok(Value::Map(map)),
+    }
+}
+
+#[cold]
+fn number(text: &str) -> Result<Value, ValueError> {
+    if let Ok(integer) = text.parse::<i64>() {
+        // As `serde_json` has it: an integer has no negative zero.
+        return Ok(match text {
+            "-0" => Value::F64(-0.0),
+            _ => Value::I64(integer),
+        });
+    }
+    if let Ok(integer) = text.parse::<u64>() {
+        return Ok(Value::U64(integer));
+    }
+    if is_integer(text) {
+        return Err(ValueError::new(format_args!(
+            "the integer `{text}` does not fit 64 bits"
+        )));
+    }
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() => Ok(Value::F64(float)),
+        _ => Err(ValueError::new(format_args!(
+            "the number `{text}` is out of range"
+        ))),
+    }
+}
+
+/// Whether a JSON number has neither a fraction nor an exponent.
+fn is_integer(number: &str) -> bool {
+    !number.contains(['.', 'e', 'E'])
+}
+
 /// The first integer of a JSON text that fits neither `i64` nor `u64`, with its place.
 ///
 /// `serde_json` hands such an integer over as a float, already rounded, so it has to be found in
@@ -117,8 +166,10 @@ fn wide_integer(text: &str) -> Option<(usize, usize, &str)> {
                     at += 1;
                 }
                 let number = &text[start..at];
-                let integer = !number.contains(['.', 'e', 'E']);
-                if integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                if is_integer(number)
+                    && number.parse::<i64>().is_err()
+                    && number.parse::<u64>().is_err()
+                {
                     let before = &text[..start];
                     let line = before.matches('\n').count() + 1;
                     let column = before

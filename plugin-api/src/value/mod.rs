@@ -17,7 +17,7 @@ impl Value {
     ///
     /// # Errors
     ///
-    /// A number outside `i64` and `u64`, a map key that is not text, a number or a boolean, or
+    /// An integer outside `i64` and `u64`, a map key that is not text, an integer or a boolean, or
     /// whatever the type's own serializer says.
     pub fn from_serialize<T: Serialize + ?Sized>(source: &T) -> Result<Self, ValueError> {
         source.serialize(ser::Serializer)
@@ -25,9 +25,17 @@ impl Value {
 
     /// Reads the value into anything that serde can deserialize.
     ///
+    /// An integer that a float does not hold exactly does not fit it; a fraction becomes the nearest
+    /// `f32` where that is what the type holds.
+    ///
+    /// What is inside an enum that is `untagged` or has a `tag`, or a `#[serde(flatten)]`, is the
+    /// exception: serde keeps it aside before it knows what type it will be, and itself rounds an
+    /// integer above 2^53 that it later reads into a float. Nor does it read [`Value::Bytes`]
+    /// into a `Vec<u8>` there.
+    ///
     /// # Errors
     ///
-    /// The value does not fit the type. Numbers that would be rounded do not fit.
+    /// The value does not fit the type.
     pub fn to_typed<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
         T::deserialize(self)
     }
@@ -200,6 +208,8 @@ from! {
     u16 => |value| Self::I64(value.into());
     u32 => |value| Self::I64(value.into());
     u64 => |value| i64::try_from(value).map_or(Self::U64(value), Self::I64);
+    isize => |value| Self::I64(value as i64);
+    usize => |value| Self::from(value as u64);
     f32 => |value| Self::F64(value.into());
     f64 => |value| Self::F64(value);
     char => |value| Self::String(value.into());

@@ -7,6 +7,7 @@ use serde::ser::{
 };
 
 use super::ValueError;
+use super::json::number_or_map;
 use crate::{Bytes, List, Map, Text, Value};
 
 impl Serialize for Value {
@@ -324,7 +325,7 @@ impl SerializeStruct for Entries {
 
     fn end(self) -> Result<Value, ValueError> {
         // No look for repeated names: serde's derive writes each field once.
-        Ok(Value::Map(self.map))
+        number_or_map(self.map)
     }
 }
 

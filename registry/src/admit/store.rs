@@ -1,0 +1,484 @@
+//! A private directory of verified copies, named by their content.
+//!
+//! ```text
+//! ROOT/                     0700, owned by the user of the process
+//!   objects/DIGEST.so       0500, a copy whose SHA-256 is DIGEST
+//!   schemas/DIGEST.json     what the plugin's `describe` answered
+//!   seen/DEVICE-INODE       which content a file had when it looked so and so
+//! ```
+//!
+//! Only copies are mapped: whatever happens to the original, truncation included, cannot hurt a
+//! host that runs the copy. Every file is written under a temporary name, synced and renamed, so
+//! that any number of processes may share a store and none ever sees half of a file.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::Admitted;
+use crate::discover::{self, FileIdentity};
+use crate::error::{Rejection, Stage};
+use crate::id::Digest;
+
+/// How long a file must have been left alone before its looks are trusted to tell its content: a
+/// file system's clock ticks every few milliseconds, and two writes in one tick look the same.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// A directory of verified copies.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// A verified copy of an admitted file, ready to be mapped.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    path: PathBuf,
+    digest: Digest,
+}
+
+impl Stored {
+    /// Where the copy is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SHA-256 of its content.
+    pub(crate) const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file or directory of the store could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it did not work.
+        source: io::Error,
+    },
+    /// Others than the user of the process may write to the store.
+    #[error("the store `{}` is not private: {found}", path.display())]
+    NotPrivate {
+        /// The store's root.
+        path: PathBuf,
+        /// Its owner or its mode.
+        found: String,
+    },
+    /// The system's loader would take a part of the path for a variable.
+    #[error("the store's path `{}` holds a `$`, which the system's loader replaces", path.display())]
+    Path {
+        /// The store's root.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Which content a file had, by its looks, and what its copy looked like when it was verified.
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    original: FileIdentity,
+    copy: FileIdentity,
+    digest: String,
+}
+
+impl Store {
+    /// A store in this directory, which is made when it is first needed.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The store's directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Keeps a verified copy of a file; once per content.
+    ///
+    /// The bytes that are hashed are the bytes that are written, and the manifest of the copy must
+    /// be the one that was admitted.
+    pub(crate) fn keep(&self, admitted: &Admitted) -> Result<Stored, Box<Rejection>> {
+        let candidate = admitted.candidate();
+        let path = candidate.path();
+        let mut original = discover::open_library(candidate.file_path())
+            .map_err(|error| Box::new(unreadable(path, &error)))?;
+        let looks = FileIdentity::of(&original, path)
+            .map_err(|error| Box::new(unreadable(path, &error)))?;
+        let refuse = |error: StoreError| Box::new(unusable(path, &error));
+        if looks == candidate.identity()
+            && check_private(&self.root).is_ok()
+            && let Some(stored) = self.remembered(looks)
+        {
+            return Ok(stored);
+        }
+        self.prepare().map_err(refuse)?;
+
+        let temporary = Temporary::new(&self.objects()).map_err(refuse)?;
+        let digest = copy(&mut original, &temporary, path)?;
+        let after = FileIdentity::of(&original, path)
+            .map_err(|error| Box::new(unreadable(path, &error)))?;
+        let note = discover::read_note_of(temporary.file(), path)?;
+        if after != looks || note.as_deref() != Some(&**candidate.note()) {
+            return Err(Box::new(changed(path)));
+        }
+        let stored = Stored {
+            path: self.object(digest),
+            digest,
+        };
+        if !self.holds(&stored) {
+            temporary.publish(&stored.path, 0o500).map_err(refuse)?;
+        }
+        // Only a help for the next time: without it that one hashes again.
+        let _ = self.remember(looks, &stored);
+        Ok(stored)
+    }
+
+    /// The digest of a file's content: remembered where the file still looks the same, computed
+    /// otherwise. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn digest_of(&self, path: &Path) -> io::Result<Digest> {
+        let mut file = discover::open_library(path)?;
+        let looks = FileIdentity::of(&file, path)?;
+        if let Some(stored) = self.remembered(looks) {
+            return Ok(stored.digest);
+        }
+        hash(&mut file, |_| Ok(()))
+    }
+
+    /// What a plugin's `describe` answered, if that is known of this content.
+    pub(crate) fn schemas(&self, digest: Digest) -> Option<String> {
+        fs::read_to_string(self.schema_file(digest)).ok()
+    }
+
+    /// Remembers what a plugin's `describe` answered.
+    pub(crate) fn remember_schemas(&self, digest: Digest, text: &str) -> Result<(), StoreError> {
+        self.prepare()?;
+        let directory = self.root.join("schemas");
+        make_private(&directory)?;
+        let temporary = Temporary::new(&directory)?;
+        temporary.write(text.as_bytes())?;
+        temporary.publish(&self.schema_file(digest), 0o600)
+    }
+
+    fn schema_file(&self, digest: Digest) -> PathBuf {
+        self.root.join("schemas").join(format!("{digest}.json"))
+    }
+
+    fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    fn object(&self, digest: Digest) -> PathBuf {
+        self.objects()
+            .join(format!("{digest}{}", std::env::consts::DLL_SUFFIX))
+    }
+
+    fn seen(&self, looks: FileIdentity) -> PathBuf {
+        self.root
+            .join("seen")
+            .join(format!("{:x}-{:x}", looks.device, looks.inode))
+    }
+
+    /// Makes the store's directories where they are missing, and checks that it is private.
+    fn prepare(&self) -> Result<(), StoreError> {
+        if self.root.as_os_str().as_encoded_bytes().contains(&b'$') {
+            return Err(StoreError::Path {
+                path: self.root.clone(),
+            });
+        }
+        match check_private(&self.root) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                if let Some(parent) = self.root.parent() {
+                    fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
+                }
+                make_private(&self.root)?;
+                check_private(&self.root)?;
+            }
+            checked => checked?,
+        }
+        make_private(&self.objects())?;
+        make_private(&self.root.join("seen"))
+    }
+
+    /// The verified copy of a file that looks as it did when it was copied.
+    fn remembered(&self, looks: FileIdentity) -> Option<Stored> {
+        let text = fs::read(self.seen(looks)).ok()?;
+        let seen: Seen = serde_json::from_slice(&text).ok()?;
+        let digest: Digest = seen.digest.parse().ok()?;
+        let path = self.object(digest);
+        let copy = FileIdentity::of(&discover::open_library(&path).ok()?, &path).ok()?;
+        (seen.original == looks && seen.copy == copy).then_some(Stored { path, digest })
+    }
+
+    fn remember(&self, looks: FileIdentity, stored: &Stored) -> Result<(), StoreError> {
+        let path = &stored.path;
+        let copy = discover::open_library(path)
+            .and_then(|file| FileIdentity::of(&file, path))
+            .map_err(StoreError::io("read", path))?;
+        if !settled(looks) {
+            return Ok(());
+        }
+        let seen = Seen {
+            original: looks,
+            copy,
+            digest: stored.digest.to_string(),
+        };
+        let text = serde_json::to_vec(&seen)
+            .map_err(|error| StoreError::io("write", path)(error.into()))?;
+        let temporary = Temporary::new(&self.root.join("seen"))?;
+        temporary.write(&text)?;
+        temporary.publish_unsynced(&self.seen(looks), 0o600)
+    }
+
+    /// Whether the store has this content already, undamaged.
+    fn holds(&self, stored: &Stored) -> bool {
+        discover::open_library(&stored.path)
+            .and_then(|mut file| hash(&mut file, |_| Ok(())))
+            .is_ok_and(|digest| digest == stored.digest)
+    }
+}
+
+/// Whether enough time has passed since the file's last change for its looks to tell its content.
+fn settled(looks: FileIdentity) -> bool {
+    let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) else {
+        return false;
+    };
+    let changed = looks.ctime_ns.max(looks.mtime_ns);
+    let whole_seconds = changed % 1_000_000_000 == 0;
+    let wait = if whole_seconds {
+        Duration::from_secs(2)
+    } else {
+        SETTLED
+    };
+    u64::try_from(changed)
+        .is_ok_and(|changed| now.checked_sub(wait) > Some(Duration::from_nanos(changed)))
+}
+
+fn hash(file: &mut File, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
+            Ok(read) => {
+                let bytes = buffer.get(..read).unwrap_or_default();
+                hasher.update(bytes);
+                each(bytes)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Copies a file and hashes what it copies; tells a fault of the original from one of the store.
+fn copy(original: &mut File, temporary: &Temporary, path: &Path) -> Result<Digest, Box<Rejection>> {
+    let mut unwritten = None;
+    let hashed = hash(original, |bytes| {
+        temporary.file().write_all(bytes).map_err(|error| {
+            let kind = error.kind();
+            unwritten = Some(StoreError::io("write", &temporary.path)(error));
+            kind.into()
+        })
+    });
+    match (hashed, unwritten) {
+        (Ok(digest), _) => Ok(digest),
+        (Err(_), Some(error)) => Err(Box::new(unusable(path, &error))),
+        (Err(error), None) => Err(Box::new(unreadable(path, &error))),
+    }
+}
+
+/// A file that is removed unless it is published.
+struct Temporary {
+    file: File,
+    path: PathBuf,
+    published: std::cell::Cell<bool>,
+}
+
+impl Temporary {
+    fn new(directory: &Path) -> Result<Self, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!(".{}-{count}", std::process::id()));
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            match options.open(&path) {
+                Ok(file) => {
+                    return Ok(Self {
+                        file,
+                        path,
+                        published: std::cell::Cell::new(false),
+                    });
+                }
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(StoreError::io("create a file in", directory)(source)),
+            }
+        }
+    }
+
+    const fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        (&self.file)
+            .write_all(bytes)
+            .map_err(StoreError::io("write", &self.path))
+    }
+
+    /// Gives the file its name, for good: it is there after a loss of power, whole.
+    fn publish(self, path: &Path, mode: u32) -> Result<(), StoreError> {
+        self.file
+            .sync_all()
+            .map_err(StoreError::io("sync", &self.path))?;
+        self.publish_unsynced(path, mode)?;
+        match path.parent() {
+            Some(directory) => File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(StoreError::io("sync", directory)),
+            None => Ok(()),
+        }
+    }
+
+    fn publish_unsynced(self, path: &Path, mode: u32) -> Result<(), StoreError> {
+        set_mode(&self.file, mode).map_err(StoreError::io("set the mode of", &self.path))?;
+        fs::rename(&self.path, path).map_err(StoreError::io("create", path))?;
+        self.published.set(true);
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.published.get() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+fn make_private(directory: &Path) -> Result<(), StoreError> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StoreError::io("create", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn check_private(root: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = fs::symlink_metadata(root).map_err(StoreError::io("read", root))?;
+    let user = rustix::process::geteuid().as_raw();
+    let found = if metadata.is_symlink() {
+        "it is a link".to_owned()
+    } else if !metadata.is_dir() {
+        "it is not a directory".to_owned()
+    } else if metadata.uid() != user {
+        format!(
+            "it belongs to user `{}`, this process runs as `{user}`",
+            metadata.uid()
+        )
+    } else if metadata.mode() & 0o077 != 0 {
+        format!(
+            "its mode is `{:04o}`, expected `0700`",
+            metadata.mode() & 0o7777
+        )
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::NotPrivate {
+        path: root.to_owned(),
+        found,
+    })
+}
+
+#[cfg(not(unix))]
+fn check_private(root: &Path) -> Result<(), StoreError> {
+    fs::symlink_metadata(root)
+        .map_err(StoreError::io("read", root))
+        .map(|_| ())
+}
+
+fn unusable(path: &Path, error: &StoreError) -> Rejection {
+    let found = match error {
+        StoreError::Io { source, .. } => format!("that floe {error}: `{source}`"),
+        _ => format!("that {error}"),
+    };
+    Rejection::new(
+        Stage::Load,
+        "store",
+        path,
+        found,
+        "a private directory with room for a copy of the plugin",
+        match error {
+            StoreError::Io { .. } => "free or mend it, or set `FLOE_STORE` to another directory",
+            _ => "`chmod 700` and `chown` it, or set `FLOE_STORE` to another directory",
+        },
+    )
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Rejection {
+    Rejection::new(
+        Stage::Load,
+        "readable",
+        path,
+        format!("`{error}`"),
+        "the file that was admitted",
+        "put it back, or scan again",
+    )
+}
+
+fn changed(path: &Path) -> Rejection {
+    Rejection::new(
+        Stage::Load,
+        "unchanged",
+        path,
+        "another content than the one that was admitted",
+        "the manifest that was read when the directory was scanned",
+        "scan again once the file is no longer being written",
+    )
+}

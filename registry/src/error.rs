@@ -1,0 +1,316 @@
+//! Words that every stage uses to say what it refused.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use floe_plugin_api::{ErrorKind, Value};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::id::ParseReferenceError;
+use crate::schema::Invalid;
+
+/// A stage of a plugin's route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Stage {
+    /// The file is found and its manifest read.
+    Discover,
+    /// It is decided whether the file may be loaded.
+    Admit,
+    /// The file's verified copy is mapped, and its boundary checked.
+    Load,
+    /// The plugin is configured and started.
+    Start,
+    /// An executor is called.
+    Call,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Discover => "discover",
+            Self::Admit => "admit",
+            Self::Load => "load",
+            Self::Start => "start",
+            Self::Call => "call",
+        })
+    }
+}
+
+/// A file that was refused: at which stage, by which check, and what would mend it.
+///
+/// Serialized, it has the field `reason` too, which says all of it in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// The file, or the directory of the search path.
+    pub path: PathBuf,
+    /// The stage that refused it.
+    pub stage: Stage,
+    /// The name of the check that failed, in lower case with hyphens.
+    pub check: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Rejection {
+    pub(crate) fn new(
+        stage: Stage,
+        check: &'static str,
+        path: &Path,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            stage,
+            check,
+            found: found.into(),
+            expected: expected.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// What was found, what was expected and what to do, without the path and the stage.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!(
+            "found {}, expected {}; {}",
+            self.found, self.expected, self.remedy
+        )
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A file name may hold anything; a line break in it must not break the line.
+        let path = self.path.to_string_lossy();
+        write!(
+            f,
+            "`{}` was refused at {}: {}",
+            path.escape_debug(),
+            self.stage,
+            self.reason()
+        )
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl Serialize for Rejection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Rejection", 7)?;
+        fields.serialize_field("path", &self.path.to_string_lossy())?;
+        fields.serialize_field("stage", &self.stage)?;
+        fields.serialize_field("reason", &self.reason())?;
+        fields.serialize_field("check", self.check)?;
+        fields.serialize_field("found", &self.found)?;
+        fields.serialize_field("expected", &self.expected)?;
+        fields.serialize_field("remedy", &self.remedy)?;
+        fields.end()
+    }
+}
+
+/// What a plugin's code said when it could not start or answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PluginError {
+    /// The plugin, and the build of it.
+    pub plugin: String,
+    /// The executor; `None` where it was not a call.
+    pub node_type: Option<String>,
+    /// What sort of error it is.
+    pub kind: ErrorKind,
+    /// What went wrong.
+    pub message: String,
+    /// More for programs: a map, or null.
+    pub details: Value,
+    cause: Option<Box<Cause>>,
+}
+
+impl PluginError {
+    pub(crate) fn new(
+        plugin: String,
+        node_type: Option<&str>,
+        error: &floe_plugin_api::Error,
+    ) -> Self {
+        let causes: Vec<&str> = error.causes().collect();
+        Self {
+            plugin,
+            node_type: node_type.map(str::to_owned),
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            details: error.details().clone(),
+            cause: causes.into_iter().rev().fold(None, |next, message| {
+                let message = message.to_owned();
+                Some(Box::new(Cause { message, next }))
+            }),
+        }
+    }
+
+    /// The causes, from the nearest to the farthest.
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        let mut next = self.cause.as_deref();
+        std::iter::from_fn(move || {
+            let cause = next?;
+            next = cause.next.as_deref();
+            Some(cause.message.as_str())
+        })
+    }
+
+    /// The same as the plugin interface says it, to be passed on to another plugin.
+    pub(crate) fn to_api(&self) -> floe_plugin_api::Error {
+        let mut message = self.to_string();
+        for cause in self.causes() {
+            message.push_str(": ");
+            message.push_str(cause);
+        }
+        let mut error = floe_plugin_api::Error::new(self.kind, message);
+        for entry in self.details.as_map().into_iter().flatten() {
+            error = error.with_detail(&entry.key, entry.value.clone());
+        }
+        error
+    }
+}
+
+impl fmt::Display for PluginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node_type {
+            Some(node_type) => write!(f, "`{node_type}` of plugin `{}`: ", self.plugin)?,
+            None => write!(f, "plugin `{}`: ", self.plugin)?,
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PluginError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// One cause of a [`PluginError`], copied out of the plugin's memory.
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    next: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// Why nothing answers to a reference.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// It is not a node type with a version range.
+    #[error(transparent)]
+    Malformed(#[from] ParseReferenceError),
+    /// No plugin offers the node type.
+    #[error("no plugin offers the node type `{node_type}`{}", suggestion(nearest.as_deref()))]
+    NotFound {
+        /// The node type.
+        node_type: String,
+        /// The known one that is most like it.
+        nearest: Option<String>,
+    },
+    /// A plugin offers the node type, but in no version of the range.
+    #[error("`{reference}` is offered in no version of that range, only in `{}`; ask for one of those or install another", versions.join("`, `"))]
+    NoVersion {
+        /// What was asked for.
+        reference: String,
+        /// The versions that there are, the newest first.
+        versions: Vec<String>,
+    },
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => "; install one in the search path and scan again".to_owned(),
+    }
+}
+
+/// Why a call gave no output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Nothing answers to the reference.
+    #[error(transparent)]
+    Lookup(#[from] Box<LookupError>),
+    /// The plugin's file was refused when it was to be loaded.
+    #[error(transparent)]
+    Rejected(#[from] Box<Rejection>),
+    /// The plugin's configuration, or the call's input, does not fit the plugin's schema.
+    #[error(transparent)]
+    Invalid(#[from] Box<Invalid>),
+    /// The plugin could not start.
+    #[error("cannot start {0}")]
+    Start(Box<PluginError>),
+    /// To start, the plugin needs itself: it calls, while it starts, an executor whose plugin waits for it.
+    #[error(
+        "plugin `{plugin}` cannot be used yet: it is starting, and waits for this call; do not call it from its own start, nor from that of a plugin that it calls"
+    )]
+    StartCycle {
+        /// The plugin.
+        plugin: Box<str>,
+    },
+    /// The executor said that it cannot answer, or panicked.
+    #[error(transparent)]
+    Executor(Box<PluginError>),
+    /// A value could not be converted for the call or after it.
+    #[error("the {what} of `{node_type}` cannot be converted")]
+    Convert {
+        /// `input` or `output`.
+        what: &'static str,
+        /// The executor.
+        node_type: Box<str>,
+        /// Why not.
+        source: floe_plugin_api::ValueError,
+    },
+}
+
+impl CallError {
+    /// What sort of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Lookup(_) => ErrorKind::NodeTypeNotFound,
+            Self::Rejected(_) | Self::StartCycle { .. } => ErrorKind::NotReady,
+            Self::Invalid(invalid) => invalid.kind(),
+            Self::Start(error) | Self::Executor(error) => error.kind,
+            Self::Convert { what: "input", .. } => ErrorKind::InvalidParameters,
+            Self::Convert { .. } => ErrorKind::ExecutionError,
+        }
+    }
+
+    /// The same as the plugin interface says it, to be passed on to another plugin.
+    pub(crate) fn to_api(&self) -> floe_plugin_api::Error {
+        match self {
+            Self::Start(error) | Self::Executor(error) => error.to_api(),
+            _ => floe_plugin_api::Error::new(self.kind(), self.to_string()),
+        }
+    }
+}
+
+impl From<LookupError> for CallError {
+    fn from(error: LookupError) -> Self {
+        Self::Lookup(Box::new(error))
+    }
+}

@@ -1,0 +1,150 @@
+//! What a mapped library exports, checked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use floe_plugin_api::abi::{RootModuleRef, contain};
+use floe_plugin_api::{Error, Value};
+use parking_lot::Mutex;
+
+use super::bridge::HostHandle;
+use super::instance::Instance;
+use super::library::{self, OpenError};
+use crate::admit::{Admitted, Store, Stored};
+use crate::error::{Rejection, Stage};
+use crate::id::Digest;
+
+/// A library that is mapped, whose layout is this host's and whose manifest is the one in the file.
+///
+/// There is one per content in a process, whatever the number of files, registries and threads.
+pub(crate) struct Image {
+    digest: Digest,
+    root: RootModuleRef,
+}
+
+/// One content's place among the images: filled once, by whoever comes first.
+type Place = Arc<Mutex<Option<Arc<Image>>>>;
+
+/// The images of this process. Never emptied, as nothing is unmapped.
+static IMAGES: Mutex<Option<HashMap<Digest, Place>>> = Mutex::new(None);
+
+impl Image {
+    /// Maps an admitted file from its copy in the store, or gives the image that its content has
+    /// already.
+    pub(crate) fn map(admitted: &Admitted, store: &Store) -> Result<Arc<Self>, Box<Rejection>> {
+        let stored = store.keep(admitted)?;
+        let place = IMAGES
+            .lock()
+            .get_or_insert_default()
+            .entry(stored.digest())
+            .or_default()
+            .clone();
+        let mut place = place.lock();
+        if let Some(image) = &*place {
+            return Ok(image.clone());
+        }
+        // A refusal is not kept: the library that was missing may be there the next time.
+        let image = Arc::new(Self::open(admitted, &stored)?);
+        Ok(place.insert(image).clone())
+    }
+
+    fn open(admitted: &Admitted, stored: &Stored) -> Result<Self, Box<Rejection>> {
+        let path = admitted.candidate().path();
+        let refuse = |check, found: String, expected: &str, remedy: &str| {
+            Box::new(Rejection::new(
+                Stage::Load,
+                check,
+                path,
+                found,
+                expected,
+                remedy,
+            ))
+        };
+        let header = library::open(stored).map_err(|error| match error {
+            OpenError::Refused(said) => refuse(
+                "map",
+                format!("that the system's loader says `{}`", said.escape_debug()),
+                "a library whose needs this machine meets",
+                "install the library or symbol that is named, or a build of the plugin for this system",
+            ),
+            OpenError::NoRoot => refuse(
+                "root-symbol",
+                format!("no symbol `{}`", floe_plugin_api::abi::ROOT_SYMBOL),
+                "the header that `export_plugin!` exports",
+                "rebuild the plugin with `export_plugin!`, and do not strip its dynamic symbols",
+            ),
+            OpenError::Header(said) => refuse(
+                "root-header",
+                format!("a header that cannot be used: {}", first_line(&said)),
+                "a header made by this host's `abi_stable`",
+                "rebuild the plugin against this host's `floe-plugin-api`",
+            ),
+        })?;
+        let root = contain(|| header.init_root_module::<RootModuleRef>());
+        let root = match root {
+            Ok(Ok(root)) => root,
+            Ok(Err(error)) => {
+                let said = error.to_string();
+                tracing::debug!(path = %path.display(), "{said}");
+                return Err(refuse(
+                    "layout",
+                    format!("types laid out otherwise: {}", first_line(&said)),
+                    "this host's layout of every type that crosses",
+                    "rebuild the plugin against this host's `floe-plugin-api`",
+                ));
+            }
+            Err(panicked) => {
+                return Err(refuse(
+                    "layout",
+                    format!("that the layout check panicked: {}", panicked.message),
+                    "this host's layout of every type that crosses",
+                    "rebuild the plugin against this host's `floe-plugin-api`",
+                ));
+            }
+        };
+        let live = root.manifest()();
+        if live.as_str().as_bytes() != &**admitted.candidate().note() {
+            return Err(refuse(
+                "live-manifest",
+                "code that says another manifest than the file's note".to_owned(),
+                "the same manifest, byte for byte",
+                "do not edit a built library: rebuild the plugin",
+            ));
+        }
+        Ok(Self {
+            digest: stored.digest(),
+            root,
+        })
+    }
+
+    /// The SHA-256 of the library.
+    pub(crate) const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The schemas of the plugin, as JSON text.
+    pub(crate) fn describe(&self) -> Result<String, Error> {
+        match self.root.describe()().into_result() {
+            Ok(text) => Ok(text.into_string()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts an instance.
+    pub(crate) fn start(&self, config: &Value, host: HostHandle) -> Result<Instance, Error> {
+        match self.root.create()(config, host).into_result() {
+            Ok(plugin) => Ok(Instance::new(plugin)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The first line that says something of a long text, with its unprintable characters written out.
+fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    line.unwrap_or("no reason given")
+        .chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
+}

@@ -1,0 +1,25 @@
+//! Maps admitted libraries and calls what is in them.
+//!
+//! ```text
+//! Stored ─ Image::map ─▶ Image ─ Instance::start ─▶ Instance ─ execute ─▶ Value
+//! ```
+//!
+//! - `library` opens a shared library, `image` checks what it exports, `instance` is one started
+//!   plugin, and `bridge` is what a plugin may ask of this host.
+//!
+//! All unsafe code of the crate is here, in `library`. Nothing here is ever unmapped: the code of a
+//! library may be reached by threads, destructors and layouts that nobody can count.
+
+mod bridge;
+mod callsite;
+mod image;
+mod instance;
+#[expect(
+    unsafe_code,
+    reason = "maps foreign code and reads the symbol that it exports"
+)]
+mod library;
+
+pub(crate) use bridge::{Route, host_for};
+pub(crate) use image::Image;
+pub(crate) use instance::{Instance, Outcome};
