@@ -158,7 +158,7 @@ impl ExecutorMetadata {
     ///
     /// The node type must be words joined by dots, as in `sqlite.query`.
     pub fn new(node_type: &str) -> Result<Self, ManifestError> {
-        check_node_type("node_type", node_type)?;
+        check_node_type(|| "node_type".to_owned(), node_type)?;
         Ok(Self {
             node_type: node_type.to_owned(),
             version: None,
@@ -354,9 +354,9 @@ impl Manifest {
                 found: self.format.into(),
             });
         }
-        check_name("name", &self.name)?;
+        check_name(|| "name".to_owned(), &self.name)?;
         for (index, dependency) in self.dependencies.iter().enumerate() {
-            check_name(&format!("dependencies[{index}].name"), &dependency.name)?;
+            check_name(|| format!("dependencies[{index}].name"), &dependency.name)?;
         }
         if self.executors.is_empty() {
             return Err(ManifestError::field(
@@ -367,11 +367,12 @@ impl Manifest {
         }
         let mut seen = BTreeSet::new();
         for (index, executor) in self.executors.iter().enumerate() {
-            let field = format!("executors[{index}].node_type");
-            check_node_type(&field, &executor.node_type)?;
+            // The field is named only where it is wrong: every scan of every file comes by here.
+            let field = || format!("executors[{index}].node_type");
+            check_node_type(field, &executor.node_type)?;
             if !seen.insert(&executor.node_type) {
                 return Err(ManifestError::field(
-                    field,
+                    field(),
                     &executor.node_type,
                     "a node type that no earlier executor of the plugin has",
                 ));
@@ -397,7 +398,7 @@ fn explain(text: &str, error: &serde_json::Error) -> ManifestError {
     }
 }
 
-fn check_name(field: &str, name: &str) -> Result<(), ManifestError> {
+fn check_name(field: impl Fn() -> String, name: &str) -> Result<(), ManifestError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if name.len() <= MAX_NAME_BYTES
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -406,14 +407,14 @@ fn check_name(field: &str, name: &str) -> Result<(), ManifestError> {
         Ok(())
     } else {
         Err(ManifestError::field(
-            field,
+            field(),
             name,
             "up to 128 of `a-z`, `0-9`, `-`, `_`, beginning with a letter",
         ))
     }
 }
 
-fn check_node_type(field: &str, node_type: &str) -> Result<(), ManifestError> {
+fn check_node_type(field: impl Fn() -> String, node_type: &str) -> Result<(), ManifestError> {
     let word = |part: &str| {
         !part.is_empty()
             && part
@@ -427,7 +428,7 @@ fn check_node_type(field: &str, node_type: &str) -> Result<(), ManifestError> {
         Ok(())
     } else {
         Err(ManifestError::field(
-            field,
+            field(),
             node_type,
             "words of letters, digits, `-` and `_` joined by dots, such as `sqlite.query`",
         ))

@@ -9,8 +9,8 @@ use crate::error::Rejection;
 
 /// What came of looking through the search path: one result per file, in a fixed order.
 ///
-/// The order is that of the search path, and within a directory that of the files' paths, byte by
-/// byte, so that two scans of the same files agree on every machine.
+/// The order is that of the search path, and within a directory that of the levels below it, then
+/// of the files' paths, byte by byte, so that two scans of the same files agree on every machine.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Scan {

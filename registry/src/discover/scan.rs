@@ -46,6 +46,8 @@ pub fn scan(directories: &[SearchDirectory]) -> Scan {
 
 /// Something that a walk met, before it is looked at.
 struct Entry {
+    /// How many levels below the search directory it is.
+    depth: usize,
     path: PathBuf,
     kind: Result<FileType, io::Error>,
 }
@@ -83,7 +85,7 @@ impl Scanner {
 
     fn look_at(&mut self, position: usize, root: &Root<'_>, entries: Vec<Entry>) {
         self.files.reserve_exact(entries.len());
-        for Entry { path, kind } in entries {
+        for Entry { path, kind, .. } in entries {
             let outcome = match kind {
                 Ok(kind) => self.file(position, root, &path, kind),
                 Err(error) => Outcome::Rejected(unopened(&path, &error)),
@@ -176,6 +178,7 @@ fn entries(directory: &SearchDirectory) -> Vec<Entry> {
                 }
                 if is_library_name(entry.file_name()) {
                     entries.push(Entry {
+                        depth: entry.depth(),
                         path: entry.into_path(),
                         kind: Ok(kind),
                     });
@@ -184,16 +187,20 @@ fn entries(directory: &SearchDirectory) -> Vec<Entry> {
             Err(error) => {
                 let path = error.path().unwrap_or(directory.path()).to_owned();
                 entries.push(Entry {
+                    depth: error.depth(),
                     path,
                     kind: Err(error.into()),
                 });
             }
         }
     }
-    // Not the order of `Path`, which goes by component: that of the text, as it is printed.
+    // What lies higher comes first: of a library that a build left in `release/` and, as the same
+    // file, in `release/deps/`, the one to speak of is the former. Then the order is not that of
+    // `Path`, which goes by component, but that of the text, as it is printed.
     entries.sort_unstable_by(|a, b| {
-        let (a, b) = (a.path.as_os_str(), b.path.as_os_str());
-        a.as_encoded_bytes().cmp(b.as_encoded_bytes())
+        let (text_a, text_b) = (a.path.as_os_str(), b.path.as_os_str());
+        let by_text = || text_a.as_encoded_bytes().cmp(text_b.as_encoded_bytes());
+        a.depth.cmp(&b.depth).then_with(by_text)
     });
     entries
 }

@@ -98,7 +98,7 @@ fn a_file_that_grows_whole_is_found_by_the_next_scan() {
 }
 
 #[test]
-fn the_order_is_that_of_the_paths_byte_by_byte() {
+fn the_order_is_by_level_then_by_the_paths_bytes() {
     let place = Place::new();
     for name in [
         "b.so", "a/z.so", "a-b.so", "a.so", "B.so", "a/b/c.so", "é.so",
@@ -106,7 +106,7 @@ fn the_order_is_that_of_the_paths_byte_by_byte() {
         place.plugin(name);
     }
     let expected = [
-        "B.so", "a-b.so", "a.so", "a/b/c.so", "a/z.so", "b.so", "é.so",
+        "B.so", "a-b.so", "a.so", "b.so", "é.so", "a/z.so", "a/b/c.so",
     ];
     let lines = place.scan();
     let names: Vec<_> = lines
@@ -145,12 +145,12 @@ fn the_same_file_is_read_once() {
         [
             "bad.so: not-a-library: a text file beginning `rubbish`",
             "bad2.so: the same file as `bad.so`",
-            "deps/x.so: candidate",
-            "x.so: the same file as `deps/x.so`",
+            "x.so: candidate",
+            "deps/x.so: the same file as `x.so`",
             "bad.so: the same file as `bad.so`",
             "bad2.so: the same file as `bad.so`",
-            "deps/x.so: the same file as `deps/x.so`",
-            "x.so: the same file as `deps/x.so`",
+            "x.so: the same file as `x.so`",
+            "deps/x.so: the same file as `x.so`",
         ]
     );
     assert_eq!(scan.files[7].position, 1);
