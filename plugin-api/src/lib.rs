@@ -99,7 +99,7 @@ pub use self::version::{ApiVersion, Incompatible, ParseApiVersionError, Rule};
 #[doc(hidden)]
 pub mod __private {
     pub use std::option::Option::{self, None, Some};
-    pub use std::result::Result;
+    pub use std::result::Result::{self, Err, Ok};
     pub use std::string::String;
     pub use std::vec;
     pub use std::vec::Vec;

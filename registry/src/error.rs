@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::id::ParseReferenceError;
-use crate::schema::Invalid;
+use crate::schema::{Invalid, Subject};
 
 /// A stage of a plugin's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -275,16 +275,27 @@ pub enum CallError {
     #[error(transparent)]
     Executor(Box<PluginError>),
     /// A value could not be converted for the call or after it.
-    #[error("the {what} of `{node_type}` cannot be converted")]
-    Convert {
-        /// `input` or `output`.
-        what: &'static str,
-        /// The executor.
-        node_type: Box<str>,
-        /// Why not.
-        source: floe_plugin_api::ValueError,
-    },
+    #[error(transparent)]
+    Convert(Box<ConvertError>),
 }
+
+/// A value of a host's own type that could not become an executor's input, or an output that could not
+/// become one.
+#[derive(Debug, thiserror::Error)]
+#[error("the {subject} of `{node_type}` cannot be converted")]
+#[non_exhaustive]
+pub struct ConvertError {
+    /// Which of the two.
+    pub subject: Subject,
+    /// The executor.
+    pub node_type: String,
+    /// Why not.
+    pub source: floe_plugin_api::ValueError,
+}
+
+// A result of a call has the value at its start and no tag of its own, which makes it quick to move;
+// so an error must fit beside a value's tag.
+const _: () = assert!(size_of::<Result<Value, CallError>>() == size_of::<Value>());
 
 impl CallError {
     /// What sort of error it is.
@@ -295,8 +306,10 @@ impl CallError {
             Self::Rejected(_) | Self::StartCycle { .. } => ErrorKind::NotReady,
             Self::Invalid(invalid) => invalid.kind(),
             Self::Start(error) | Self::Executor(error) => error.kind,
-            Self::Convert { what: "input", .. } => ErrorKind::InvalidParameters,
-            Self::Convert { .. } => ErrorKind::ExecutionError,
+            Self::Convert(error) => match error.subject {
+                Subject::Output => ErrorKind::ExecutionError,
+                _ => ErrorKind::InvalidParameters,
+            },
         }
     }
 

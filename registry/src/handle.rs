@@ -7,7 +7,7 @@ use floe_plugin_api::{CallOptions, ExecutorMetadata, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::CallError;
+use crate::error::{CallError, ConvertError};
 use crate::id::PluginId;
 use crate::lifecycle::Target;
 use crate::schema::{self, ExecutorSchemas, Subject};
@@ -58,21 +58,21 @@ impl Handle {
         I: Serialize + ?Sized,
         O: DeserializeOwned,
     {
-        let input =
-            Value::from_serialize(input).map_err(|source| self.unconverted("input", source))?;
+        let input = Value::from_serialize(input)
+            .map_err(|source| self.unconverted(Subject::Input, source))?;
         let output = self.call(&input)?;
         output
             .to_typed()
-            .map_err(|source| self.unconverted("output", source))
+            .map_err(|source| self.unconverted(Subject::Output, source))
     }
 
     #[cold]
-    fn unconverted(&self, what: &'static str, source: floe_plugin_api::ValueError) -> CallError {
-        CallError::Convert {
-            what,
-            node_type: self.node_type().into(),
+    fn unconverted(&self, subject: Subject, source: floe_plugin_api::ValueError) -> CallError {
+        CallError::Convert(Box::new(ConvertError {
+            subject,
+            node_type: self.node_type().to_owned(),
             source,
-        }
+        }))
     }
 
     /// Maps the plugin's code now, instead of at the first call. Does not start it.

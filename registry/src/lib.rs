@@ -59,7 +59,7 @@ pub use self::discover::{
     Bits, Candidate, Endian, FileIdentity, Format, Ignored, Machine, Outcome, Ownership, Platform,
     Presence, Scan, Scanned, SearchDirectory, scan,
 };
-pub use self::error::{CallError, LookupError, PluginError, Rejection, Stage};
+pub use self::error::{CallError, ConvertError, LookupError, PluginError, Rejection, Stage};
 pub use self::handle::Handle;
 pub use self::id::{Digest, ParseDigestError, ParseReferenceError, PluginId, Reference};
 pub use self::info::{Change, Changes, ExecutorInfo, Inspection, PluginInfo};

@@ -109,6 +109,18 @@ pub enum Subject {
     Configuration,
     /// An executor's input.
     Input,
+    /// An executor's output.
+    Output,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Configuration => "configuration",
+            Self::Input => "input",
+            Self::Output => "output",
+        })
+    }
 }
 
 /// A value that does not fit a plugin's schema, with every place where it does not.
@@ -127,7 +139,7 @@ impl Invalid {
     pub(crate) const fn kind(&self) -> ErrorKind {
         match self.subject {
             Subject::Configuration => ErrorKind::Configuration,
-            Subject::Input => ErrorKind::InvalidParameters,
+            Subject::Input | Subject::Output => ErrorKind::InvalidParameters,
         }
     }
 }
@@ -136,9 +148,9 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.subject {
             Subject::Configuration => {
-                write!(f, "the configuration of plugin `{}` does not fit", self.of)?
+                write!(f, "the configuration of plugin `{}` does not fit", self.of)?;
             }
-            Subject::Input => write!(f, "the input of `{}` does not fit", self.of)?,
+            subject => write!(f, "the {subject} of `{}` does not fit", self.of)?,
         }
         for (index, violation) in self.violations.iter().enumerate() {
             write!(f, "{} {violation}", if index == 0 { ":" } else { ";" })?;

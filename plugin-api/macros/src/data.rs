@@ -2,7 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error};
+use syn::punctuated::Punctuated;
+use syn::{DeriveInput, Error, Path, Token};
 
 pub(crate) fn expand(arguments: &TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     if !arguments.is_empty() {
@@ -23,6 +24,7 @@ pub(crate) fn expand(arguments: &TokenStream, item: TokenStream) -> syn::Result<
             "`#[data]` goes on a struct or an enum, not on a union",
         ));
     }
+    refuse_repeated(&input)?;
     Ok(quote! {
         #[derive(
             ::core::fmt::Debug,
@@ -34,4 +36,28 @@ pub(crate) fn expand(arguments: &TokenStream, item: TokenStream) -> syn::Result<
         #[schemars(crate = "::floe_plugin_api::schemars")]
         #input
     })
+}
+
+/// Says so where a trait that `#[data]` derives is also derived by the vendor: the compiler would
+/// only speak of conflicting implementations.
+fn refuse_repeated(input: &DeriveInput) -> syn::Result<()> {
+    for attribute in &input.attrs {
+        if !attribute.path().is_ident("derive") {
+            continue;
+        }
+        let derived = attribute
+            .parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+            .unwrap_or_default();
+        for path in derived {
+            let Some(last) = path.segments.last() else {
+                continue;
+            };
+            let name = last.ident.to_string();
+            if ["Debug", "Serialize", "Deserialize", "JsonSchema"].contains(&name.as_str()) {
+                let message = format!("`#[data]` already derives `{name}`; leave it out here");
+                return Err(Error::new_spanned(path, message));
+            }
+        }
+    }
+    Ok(())
 }

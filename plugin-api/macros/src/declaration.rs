@@ -69,13 +69,18 @@ impl<'a> Fields<'a> {
         let name: Ident = input.parse()?;
         let text = name.to_string();
         if !self.known.contains(&text.as_str()) {
+            let instead = match (self.owner, text.as_str()) {
+                ("an executor", "description") => {
+                    "its description is the doc comment before it".to_owned()
+                }
+                ("a plugin", "license" | "authors" | "homepage" | "repository") => {
+                    format!("`{text}` comes from the Cargo.toml")
+                }
+                _ => format!("the fields are `{}`", self.known.join("`, `")),
+            };
             return Err(Error::new(
                 name.span(),
-                format!(
-                    "{} has no field `{text}`; the fields are `{}`",
-                    self.owner,
-                    self.known.join("`, `")
-                ),
+                format!("{} has no field `{text}`; {instead}", self.owner),
             ));
         }
         if self.seen.insert(text.clone(), name.span()).is_some() {
@@ -94,8 +99,27 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn required<T>(value: Option<T>, at: Span, owner: &str, field: &str) -> Result<T> {
-    value.ok_or_else(|| Error::new(at, format!("{owner} needs the field `{field}`")))
+fn required<T>(value: Option<T>, at: Span, owner: &str, example: &str) -> Result<T> {
+    value.ok_or_else(|| {
+        let field = example.split(':').next().unwrap_or_default();
+        let message = format!("{owner} needs the field `{field}`, such as `{example}`");
+        Error::new(at, message)
+    })
+}
+
+/// The value of a field, or what it should be.
+fn value<T: Parse>(input: ParseStream<'_>, field: &Ident, expected: &str) -> Result<T> {
+    input
+        .parse()
+        .map_err(|error| Error::new(error.span(), format!("`{field}` is {expected}")))
+}
+
+fn text(input: ParseStream<'_>, field: &Ident) -> Result<LitStr> {
+    value(input, field, "a text in quotes")
+}
+
+fn flag(input: ParseStream<'_>, field: &Ident) -> Result<LitBool> {
+    value(input, field, "`true` or `false`")
 }
 
 impl Parse for Declaration {
@@ -116,24 +140,30 @@ impl Parse for Declaration {
         let (mut plugin, mut kind, mut executors) = (None, None, None);
         let (mut name, mut version, mut description, mut category) = (None, None, None, None);
         let mut dependencies = Vec::new();
+        let mut at = Span::call_site();
         while let Some(field) = fields.next(input)? {
+            // The whole declaration, as the vendor wrote it: without the compiler's note that the
+            // place is a macro's.
+            at = field.span().located_at(Span::call_site());
             match field.to_string().as_str() {
-                "plugin" => plugin = Some(input.parse()?),
-                "kind" => kind = Some(input.parse()?),
-                "name" => name = Some(input.parse()?),
-                "version" => version = Some(input.parse()?),
-                "description" => description = Some(input.parse()?),
-                "category" => category = Some(input.parse()?),
-                "dependencies" => dependencies = list(input)?,
-                _ => executors = Some((list(input)?, field.span())),
+                "plugin" => plugin = Some(value(input, &field, "the path of a type")?),
+                "kind" => kind = Some(text(input, &field)?),
+                "name" => name = Some(text(input, &field)?),
+                "version" => version = Some(text(input, &field)?),
+                "description" => description = Some(text(input, &field)?),
+                "category" => category = Some(text(input, &field)?),
+                "dependencies" => dependencies = list(input, &field)?,
+                _ => executors = Some((list(input, &field)?, field.span())),
             }
             Fields::end_of_value(input)?;
         }
-        let at = Span::call_site();
-        let (executors, executors_span) = required(executors, at, "a plugin", "executors")?;
+        let plugin = required(plugin, at, "a plugin", "plugin: Sqlite")?;
+        let kind = required(kind, at, "a plugin", "kind: \"storage\"")?;
+        let example = "executors: [\"sqlite.query\" => query]";
+        let (executors, executors_span) = required(executors, at, "a plugin", example)?;
         Ok(Self {
-            plugin: required(plugin, at, "a plugin", "plugin")?,
-            kind: required(kind, at, "a plugin", "kind")?,
+            plugin,
+            kind,
             name,
             version,
             description,
@@ -153,18 +183,18 @@ impl Parse for Dependency {
         let (mut kind, mut name, mut version, mut optional) = (None, None, None, None);
         while let Some(field) = fields.next(&content)? {
             match field.to_string().as_str() {
-                "kind" => kind = Some(content.parse()?),
-                "name" => name = Some(content.parse()?),
-                "version" => version = Some(content.parse()?),
-                _ => optional = Some(content.parse()?),
+                "kind" => kind = Some(text(&content, &field)?),
+                "name" => name = Some(text(&content, &field)?),
+                "version" => version = Some(text(&content, &field)?),
+                _ => optional = Some(flag(&content, &field)?),
             }
             Fields::end_of_value(&content)?;
         }
         let at = braces.span.join();
         Ok(Self {
-            kind: required(kind, at, "a dependency", "kind")?,
-            name: required(name, at, "a dependency", "name")?,
-            version: required(version, at, "a dependency", "version")?,
+            kind: required(kind, at, "a dependency", "kind: \"secrets\"")?,
+            name: required(name, at, "a dependency", "name: \"vault\"")?,
+            version: required(version, at, "a dependency", "version: \"^1.2\"")?,
             optional,
         })
     }
@@ -172,12 +202,23 @@ impl Parse for Dependency {
 
 impl Parse for Executor {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
+        const EXAMPLE: &str = "`\"sqlite.query\" => query`";
+        let expected = |what: &str| {
+            let message = format!("expected {what}, as in {EXAMPLE}");
+            move |error: Error| Error::new(error.span(), message)
+        };
         let description = description(&input.call(Attribute::parse_outer)?)?;
-        let node_type = input.parse()?;
-        input.parse::<Token![=>]>()?;
+        let node_type = input
+            .parse()
+            .map_err(expected("a node type in quotes and a function"))?;
+        input
+            .parse::<Token![=>]>()
+            .map_err(expected("`=>` and a function"))?;
         let mut executor = Self {
             node_type,
-            function: input.parse()?,
+            function: input
+                .parse()
+                .map_err(expected("the path of a function, not an expression"))?,
             description,
             version: None,
             category: None,
@@ -208,14 +249,14 @@ impl Parse for Executor {
         );
         while let Some(field) = fields.next(&content)? {
             match field.to_string().as_str() {
-                "version" => executor.version = Some(content.parse()?),
-                "category" => executor.category = Some(content.parse()?),
-                "tags" => executor.tags = list(&content)?,
-                "author" => executor.author = Some(content.parse()?),
-                "icon" => executor.icon = Some(content.parse()?),
-                "deprecated" => executor.deprecated = Some(content.parse()?),
-                "experimental" => executor.experimental = Some(content.parse()?),
-                _ => executor.idempotent = Some(content.parse()?),
+                "version" => executor.version = Some(text(&content, &field)?),
+                "category" => executor.category = Some(text(&content, &field)?),
+                "tags" => executor.tags = list(&content, &field)?,
+                "author" => executor.author = Some(text(&content, &field)?),
+                "icon" => executor.icon = Some(text(&content, &field)?),
+                "deprecated" => executor.deprecated = Some(text(&content, &field)?),
+                "experimental" => executor.experimental = Some(flag(&content, &field)?),
+                _ => executor.idempotent = Some(flag(&content, &field)?),
             }
             Fields::end_of_value(&content)?;
         }
@@ -223,14 +264,17 @@ impl Parse for Executor {
     }
 }
 
-fn list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
+fn list<T: Parse>(input: ParseStream<'_>, field: &Ident) -> Result<Vec<T>> {
+    if !input.peek(syn::token::Bracket) {
+        return Err(input.error(format!("`{field}` is a list in brackets: `[…]`")));
+    }
     let content;
     bracketed!(content in input);
     let items = Punctuated::<T, Token![,]>::parse_terminated(&content)?;
     Ok(items.into_iter().collect())
 }
 
-/// The text of the doc comments, its lines joined.
+/// The text of the doc comments, on one line.
 fn description(attributes: &[Attribute]) -> Result<String> {
     let mut text = String::new();
     for attribute in attributes {
@@ -239,7 +283,7 @@ fn description(attributes: &[Attribute]) -> Result<String> {
             _ => {
                 return Err(Error::new_spanned(
                     attribute,
-                    "only doc comments may stand before an executor; the rest goes in braces after it",
+                    "only doc comments may stand before an executor; its fields go in braces after it",
                 ));
             }
         };
@@ -248,11 +292,13 @@ fn description(attributes: &[Attribute]) -> Result<String> {
             ..
         }) = doc
         {
-            if !text.is_empty() {
-                text.push(' ');
+            for word in line.value().split_whitespace() {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(word);
             }
-            text.push_str(line.value().trim());
         }
     }
-    Ok(text.trim().to_owned())
+    Ok(text)
 }

@@ -20,14 +20,26 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
             let function = &executor.function;
             // At the function, so that one that is no executor is pointed at.
             let call = quote_spanned! {function.span()=>
-                ::floe_plugin_api::Executor::execute(#function, self, input, call)
+                ::floe_plugin_api::Executor::<#plugin, _>::execute(#function, self, input, call)
             };
-            quote!(#operation => #call,)
+            quote! {
+                #operation => match #call {
+                    ::floe_plugin_api::__private::Ok(given) => {
+                        ::floe_plugin_api::__private::Ok(output.receive(given))
+                    }
+                    ::floe_plugin_api::__private::Err(error) => {
+                        ::floe_plugin_api::__private::Err(error)
+                    }
+                },
+            }
         });
     let schemas = declaration.executors.iter().map(|executor| {
         let function = &executor.function;
         let node_type = executor.node_type.value();
-        quote!((#node_type, ::floe_plugin_api::Executor::<#plugin, _>::schemas(#function)))
+        let schemas = quote_spanned! {function.span()=>
+            ::floe_plugin_api::Executor::<#plugin, _>::schemas(#function)
+        };
+        quote!((#node_type, #schemas))
     });
     let exported = quote_spanned! {plugin.span()=>
         ::floe_plugin_api::__private::Exported for #plugin
@@ -82,9 +94,8 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
                     operation: u32,
                     input: &::floe_plugin_api::Value,
                     call: &::floe_plugin_api::CallContext<'_>,
-                ) -> ::floe_plugin_api::__private::Option<
-                    ::floe_plugin_api::Result<::floe_plugin_api::Value>,
-                > {
+                    output: &mut ::floe_plugin_api::Value,
+                ) -> ::floe_plugin_api::__private::Option<::floe_plugin_api::Result<()>> {
                     ::floe_plugin_api::__private::Some(match operation {
                         #(#calls)*
                         _ => return ::floe_plugin_api::__private::None,

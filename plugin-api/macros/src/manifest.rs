@@ -75,7 +75,10 @@ fn unique(executors: &[Executor]) -> Result<()> {
                 executor.node_type.span(),
                 format!("the node type `{node_type}` is given twice"),
             );
-            error.combine(Error::new(earlier, "it is given here first"));
+            error.combine(Error::new(
+                earlier,
+                format!("the node type `{node_type}` is given here first"),
+            ));
             return Err(error);
         }
     }
@@ -187,9 +190,7 @@ pub(crate) const PACKAGE_VARIABLES: [&str; 7] = [
 fn package(field: &str) -> Option<String> {
     let variable = format!("CARGO_PKG_{field}");
     debug_assert!(PACKAGE_VARIABLES.contains(&variable.as_str()));
-    std::env::var(variable)
-        .ok()
-        .filter(|text| !text.is_empty())
+    std::env::var(variable).ok().filter(|text| !text.is_empty())
 }
 
 fn parsed<T: FromStr<Err: Display>>(literal: &LitStr, expected: &str) -> Result<T> {
@@ -204,7 +205,10 @@ fn parsed<T: FromStr<Err: Display>>(literal: &LitStr, expected: &str) -> Result<
 fn not_empty(literal: &LitStr) -> Result<String> {
     let text = literal.value();
     if text.trim().is_empty() {
-        return Err(Error::new(literal.span(), "an empty text says nothing"));
+        return Err(Error::new(
+            literal.span(),
+            "the text is empty; leave it out",
+        ));
     }
     Ok(text)
 }
@@ -244,7 +248,7 @@ fn kind(literal: &LitStr) -> Result<String> {
         Err(Error::new(
             literal.span(),
             format!(
-                "`{text}` is not a plugin kind, expected lower-case words joined by hyphens such as `alert-channel`"
+                "`{text}` is not a plugin kind, expected lower-case words joined by hyphens such as `alert-channel`, up to 64 characters"
             ),
         ))
     }
@@ -267,7 +271,7 @@ fn node_type(literal: &LitStr) -> Result<String> {
         Err(Error::new(
             literal.span(),
             format!(
-                "`{text}` is not a node type, expected words of letters, digits, `-` and `_` joined by dots, such as `sqlite.query`"
+                "`{text}` is not a node type, expected words of letters, digits, `-` and `_` joined by dots, such as `sqlite.query`, up to 128 characters"
             ),
         ))
     }

@@ -6,7 +6,7 @@ use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::staticref;
-use abi_stable::std_types::{RErr, ROk, RResult, RStr, RString};
+use abi_stable::std_types::{RErr, RNone, ROk, ROption, RResult, RSome, RStr, RString};
 
 use super::contain::install_hook;
 use super::module::{RootModule, RootModuleRef};
@@ -22,13 +22,15 @@ pub trait Exported: Plugin {
     /// The manifest, as in the note.
     const MANIFEST: &'static str;
 
-    /// Calls the executor with the number `operation`, if there is one.
+    /// Calls the executor with the number `operation`, if there is one, and puts what it gives in
+    /// `output`.
     fn dispatch(
         &self,
         operation: u32,
         input: &Value,
         call: &CallContext<'_>,
-    ) -> Option<Result<Value, Error>>;
+        output: &mut Value,
+    ) -> Option<Result<(), Error>>;
 
     /// The schemas of the configuration and of every executor, as JSON.
     fn describe() -> String;
@@ -157,7 +159,8 @@ trait Inner: Send + Sync + Sized {
         operation: u32,
         input: &Value,
         call: &CallContext<'_>,
-    ) -> Option<Result<Value, Error>>;
+        output: &mut Value,
+    ) -> Option<Result<(), Error>>;
     fn health(&self) -> Health;
     fn stop(self) -> Result<(), Error>;
 }
@@ -169,8 +172,9 @@ impl<P: Exported> Inner for P {
         operation: u32,
         input: &Value,
         call: &CallContext<'_>,
-    ) -> Option<Result<Value, Error>> {
-        self.dispatch(operation, input, call)
+        output: &mut Value,
+    ) -> Option<Result<(), Error>> {
+        self.dispatch(operation, input, call, output)
     }
 
     fn health(&self) -> Health {
@@ -195,8 +199,12 @@ where
         operation: u32,
         input: &Value,
         call: &CallContext<'_>,
-    ) -> Option<Result<Value, Error>> {
-        (operation == 0).then(|| (self.0)(input, call))
+        output: &mut Value,
+    ) -> Option<Result<(), Error>> {
+        (operation == 0).then(|| {
+            output.receive((self.0)(input, call)?);
+            Ok(())
+        })
     }
 
     fn health(&self) -> Health {
@@ -218,17 +226,18 @@ impl<P: Inner> RawPlugin for Guarded<P> {
         operation: u32,
         input: &Value,
         call: RawCallRef<'_>,
-    ) -> RResult<Value, RawError> {
+        output: &mut Value,
+    ) -> ROption<RawError> {
         let context = CallContext::from(call);
         let called = contain(|| match &self.0 {
-            Some(plugin) => plugin.execute(operation, input, &context),
+            Some(plugin) => plugin.execute(operation, input, &context, output),
             None => None,
         });
         match called {
-            Ok(Some(Ok(output))) => ROk(output),
-            Ok(Some(Err(error))) => RErr(error.into()),
-            Ok(None) => RErr(unknown_operation(operation)),
-            Err(panicked) => RErr(panicked.into()),
+            Ok(Some(Ok(()))) => RNone,
+            Ok(Some(Err(error))) => RSome(error.into()),
+            Ok(None) => RSome(unknown_operation(operation)),
+            Err(panicked) => RSome(panicked.into()),
         }
     }
 

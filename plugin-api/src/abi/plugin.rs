@@ -2,7 +2,7 @@
 
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;
-use abi_stable::std_types::{RBox, RResult};
+use abi_stable::std_types::{RBox, ROption, RResult};
 
 use super::{RawCallRef, RawError, Text, Value};
 
@@ -24,16 +24,23 @@ pub struct RawHealth {
 /// but the destructor.
 #[sabi_trait]
 pub trait RawPlugin: Send + Sync {
-    /// Calls the executor at index `operation` of the manifest.
+    /// Calls the executor at index `operation` of the manifest, and puts what it gives in `output`;
+    /// gives nothing itself then, and an error otherwise.
     ///
-    /// `input` and `call` are borrowed for the length of the call. May be called on any thread, on
-    /// many at once.
+    /// `input`, `call` and `output` are borrowed for the length of the call; `output` holds null
+    /// before it, and whatever it holds after an error means nothing. May be called on any
+    /// thread, on many at once.
+    ///
+    /// The output has a place of the caller's, rather than being returned, so that it is moved once
+    /// on its way and not at each layer: a value is wide, and moving one that was just written waits
+    /// for the writes.
     fn execute(
         &self,
         operation: u32,
         input: &Value,
         call: RawCallRef<'_>,
-    ) -> RResult<Value, RawError>;
+        output: &mut Value,
+    ) -> ROption<RawError>;
     /// How the plugin is. May be called on any thread, beside calls.
     fn health(&self) -> RResult<RawHealth, RawError>;
     /// Ends the plugin's work. Called once at most, when no call is inside, before the destructor.

@@ -11,9 +11,9 @@ use abi_stable::std_types::RString;
 
 /// The longest text that is kept in place, in bytes: what fits beside the tag and the length in
 /// the space that the other form takes anyway.
-const INLINE: usize = 38;
+const INLINE: usize = 31;
 
-/// An immutable UTF-8 string. Up to 38 bytes are kept in place, so that the field names of a
+/// An immutable UTF-8 string. Up to 31 bytes are kept in place, so that the field names of a
 /// record and most of its short values cost no allocation on either side.
 ///
 /// Dereferences to [`str`]. Owned: it may be kept, moved to another thread and dropped on it.
@@ -23,7 +23,8 @@ pub struct Text {
     repr: Repr,
 }
 
-#[repr(u8)]
+// The tag is a word for the reason given at `Value`.
+#[repr(u64)]
 #[derive(Clone, StableAbi)]
 pub enum Repr {
     /// `length` first bytes of `bytes` are the text, and are UTF-8.
@@ -67,7 +68,7 @@ impl Text {
         bytes[..source.len()].copy_from_slice(source);
         Some(Self {
             repr: Repr::Inline {
-                #[expect(clippy::cast_possible_truncation, reason = "at most 38")]
+                #[expect(clippy::cast_possible_truncation, reason = "at most 31")]
                 length: source.len() as u8,
                 bytes,
             },

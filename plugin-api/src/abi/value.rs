@@ -25,7 +25,9 @@ use super::Text;
 ///
 /// Owned: it may be kept, sent to another thread and dropped there. Each buffer in it is freed by
 /// the side that allocated it.
-#[repr(u8)]
+// The tag is as wide as a word: were it a byte, every move of a value that was just made would wait
+// for the byte to reach memory, because it reads the word that the byte is in.
+#[repr(u64)]
 #[derive(Clone, Default, StableAbi)]
 pub enum Value {
     /// Nothing.
@@ -47,6 +49,27 @@ pub enum Value {
     List(List),
     /// Values by name, in an order.
     Map(Map),
+}
+
+impl Value {
+    /// Takes the place of a null, which is not dropped.
+    ///
+    /// A value that was just made is moved by the fields that it has and not as a block: a number
+    /// is two words, and a read of the whole block waits until all that was written to it is in
+    /// memory.
+    #[doc(hidden)]
+    #[inline]
+    pub fn receive(&mut self, given: Self) {
+        debug_assert!(matches!(self, Self::Null), "the output's place is taken");
+        std::mem::forget(match given {
+            Self::Null => return,
+            Self::Bool(value) => std::mem::replace(self, Self::Bool(value)),
+            Self::I64(value) => std::mem::replace(self, Self::I64(value)),
+            Self::U64(value) => std::mem::replace(self, Self::U64(value)),
+            Self::F64(value) => std::mem::replace(self, Self::F64(value)),
+            other => std::mem::replace(self, other),
+        });
+    }
 }
 
 impl PartialEq for Value {

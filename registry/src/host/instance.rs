@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use floe_plugin_api::abi::abi_stable::std_types::{RNone, RSome};
 use floe_plugin_api::abi::{RawCallRef, RawPluginBox};
 use floe_plugin_api::{Error, ErrorKind, Value};
 
@@ -12,9 +13,6 @@ pub(crate) struct Instance {
     plugin: RawPluginBox,
     poisoned: AtomicBool,
 }
-
-/// What came of a call.
-pub(crate) type Outcome = Result<Value, Error>;
 
 impl Instance {
     pub(crate) const fn new(plugin: RawPluginBox) -> Self {
@@ -30,12 +28,18 @@ impl Instance {
         self.poisoned.load(Ordering::Relaxed)
     }
 
-    /// Calls the executor with this number.
+    /// Calls the executor with this number, and puts what it gives in `output`.
     #[inline]
-    pub(crate) fn execute(&self, operation: u32, input: &Value, call: RawCallRef<'_>) -> Outcome {
-        match self.plugin.execute(operation, input, call).into_result() {
-            Ok(output) => Ok(output),
-            Err(error) => Err(self.failed(error.into())),
+    pub(crate) fn execute(
+        &self,
+        operation: u32,
+        input: &Value,
+        call: RawCallRef<'_>,
+        output: &mut Value,
+    ) -> Result<(), Error> {
+        match self.plugin.execute(operation, input, call, output) {
+            RNone => Ok(()),
+            RSome(error) => Err(self.failed(error.into())),
         }
     }
 

@@ -22,4 +22,4 @@ mod library;
 
 pub(crate) use bridge::{Route, host_for};
 pub(crate) use image::Image;
-pub(crate) use instance::{Instance, Outcome};
+pub(crate) use instance::Instance;

@@ -7,7 +7,7 @@ use floe_plugin_api::{ExecutorMetadata, Value};
 
 use super::Slot;
 use crate::error::{CallError, PluginError};
-use crate::host::{Instance, Outcome};
+use crate::host::Instance;
 
 /// An executor of a slot. A call through it looks nothing up by name.
 pub(crate) struct Target {
@@ -43,25 +43,40 @@ impl Target {
 
     #[inline]
     pub(crate) fn call(&self, input: &Value, call: RawCallRef<'_>) -> Result<Value, CallError> {
-        let outcome = match self.first.get() {
-            Some(instance) if !instance.is_poisoned() => {
-                instance.execute(self.operation, input, call)
+        // The plugin writes to the place that is returned: a value that was just written is slow to
+        // move (see `RawPlugin::execute`).
+        let mut result = Ok(Value::Null);
+        if let Ok(output) = &mut result {
+            let called = match self.first.get() {
+                Some(instance) if !instance.is_poisoned() => instance
+                    .execute(self.operation, input, call, output)
+                    .map_err(|error| self.explain(&error)),
+                _ => self.call_anew(input, call, output),
+            };
+            if let Err(error) = called {
+                result = Err(error);
             }
-            _ => self.call_anew(input, call)?,
-        };
-        outcome.map_err(|error| self.explain(&error))
+        }
+        result
     }
 
     #[cold]
     #[inline(never)]
-    fn call_anew(&self, input: &Value, call: RawCallRef<'_>) -> Result<Outcome, CallError> {
+    fn call_anew(
+        &self,
+        input: &Value,
+        call: RawCallRef<'_>,
+        output: &mut Value,
+    ) -> Result<(), CallError> {
         let instance = self.slot.instance()?;
         let instance = match self.first.get() {
             // Poisoned: the slot's present one does it, and is held until the call is over.
             Some(_) => instance,
             None => self.first.get_or_init(|| instance).clone(),
         };
-        Ok(instance.execute(self.operation, input, call))
+        instance
+            .execute(self.operation, input, call, output)
+            .map_err(|error| self.explain(&error))
     }
 
     #[cold]
