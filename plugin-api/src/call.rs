@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::sabi_types::RRef;
-use abi_stable::std_types::RStr;
+use abi_stable::std_types::{RArc, RStr};
 
-use crate::abi::{RawCall, RawCall_TO, RawCallRef};
+use crate::abi::{RawCall, RawCall_TO, RawCallRef, RawWatch, RawWatch_TO, RawWatchArc};
 use crate::{Error, ErrorKind, Result};
 
 /// What a plugin sees of the call that it answers. Borrowed: it lasts as long as the call.
@@ -43,10 +43,7 @@ impl<'a> CallContext<'a> {
     /// How long the caller still waits; `None` where it waits for ever, zero when it has stopped waiting.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        match self.0.remaining_ns() {
-            u64::MAX => None,
-            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
-        }
+        remaining(self.0.remaining_ns())
     }
 
     /// Whether the caller no longer wants the answer.
@@ -55,25 +52,20 @@ impl<'a> CallContext<'a> {
         self.0.is_cancelled()
     }
 
+    /// A view of the deadline and the cancellation that may outlive the call: for callbacks and
+    /// threads that cannot borrow it.
+    #[must_use]
+    pub fn watch(&self) -> CallWatch {
+        CallWatch(self.0.watch())
+    }
+
     /// Ends an executor early when nobody waits for it. Long loops call it now and then, with `?`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Cancelled`] or [`ErrorKind::ExecutionTimeout`].
     pub fn checkpoint(&self) -> Result<()> {
-        if self.is_cancelled() {
-            return Err(Error::new(
-                ErrorKind::Cancelled,
-                "the caller cancelled the call",
-            ));
-        }
-        if self.remaining() == Some(Duration::ZERO) {
-            return Err(Error::new(
-                ErrorKind::ExecutionTimeout,
-                "the call's deadline has passed",
-            ));
-        }
-        Ok(())
+        checkpoint(self.is_cancelled(), self.remaining())
     }
 
     /// Tells the caller how far the work is, from 0.0 to 1.0.
@@ -110,6 +102,88 @@ impl fmt::Debug for CallContext<'_> {
             .field("is_cancelled", &self.is_cancelled())
             .finish()
     }
+}
+
+fn remaining(nanoseconds: u64) -> Option<Duration> {
+    (nanoseconds != u64::MAX).then(|| Duration::from_nanos(nanoseconds))
+}
+
+fn checkpoint(cancelled: bool, remaining: Option<Duration>) -> Result<()> {
+    if cancelled {
+        let message = "the caller cancelled the call";
+        Err(Error::new(ErrorKind::Cancelled, message))
+    } else if remaining == Some(Duration::ZERO) {
+        let message = "the call's deadline has passed";
+        Err(Error::new(ErrorKind::ExecutionTimeout, message))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether anybody still waits for a call: a part of [`CallContext`] that may be kept.
+///
+/// A clone is a pointer and a count; it may be used on any thread, also when the call is over.
+#[derive(Clone)]
+pub struct CallWatch(RawWatchArc);
+
+impl CallWatch {
+    /// As [`CallContext::remaining`].
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        remaining(self.0.remaining_ns())
+    }
+
+    /// As [`CallContext::is_cancelled`].
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// As [`CallContext::checkpoint`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cancelled`] or [`ErrorKind::ExecutionTimeout`].
+    pub fn checkpoint(&self) -> Result<()> {
+        checkpoint(self.is_cancelled(), self.remaining())
+    }
+}
+
+impl fmt::Debug for CallWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallWatch")
+            .field("remaining", &self.remaining())
+            .field("is_cancelled", &self.is_cancelled())
+            .finish()
+    }
+}
+
+/// The host's side of a [`CallWatch`].
+#[derive(Clone)]
+struct Watched {
+    deadline: Option<Instant>,
+    cancellation: Option<Cancellation>,
+}
+
+impl RawWatch for Watched {
+    fn remaining_ns(&self) -> u64 {
+        remaining_ns(self.deadline)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        is_cancelled(self.cancellation.as_ref())
+    }
+}
+
+fn remaining_ns(deadline: Option<Instant>) -> u64 {
+    deadline.map_or(u64::MAX, |deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1)
+    })
+}
+
+fn is_cancelled(cancellation: Option<&Cancellation>) -> bool {
+    cancellation.is_some_and(Cancellation::is_cancelled)
 }
 
 /// A switch by which a caller says that it no longer wants an answer. Clones share it.
@@ -288,16 +362,19 @@ impl RawCall for CallOptions {
     }
 
     fn remaining_ns(&self) -> u64 {
-        self.deadline.map_or(u64::MAX, |deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1)
-        })
+        remaining_ns(self.deadline)
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancellation
-            .as_ref()
-            .is_some_and(Cancellation::is_cancelled)
+        is_cancelled(self.cancellation.as_ref())
+    }
+
+    fn watch(&self) -> RawWatchArc {
+        let watched = Watched {
+            deadline: self.deadline,
+            cancellation: self.cancellation.clone(),
+        };
+        RawWatch_TO::from_ptr(RArc::new(watched), TD_Opaque)
     }
 
     fn progress(&self, fraction: f64, message: RStr<'_>) {
@@ -324,7 +401,12 @@ mod tests {
         let switch = Cancellation::new();
         let options = CallOptions::new().cancellation(switch.clone());
         assert!(options.context().checkpoint().is_ok());
+        let watch = options.context().watch();
+        assert!(watch.checkpoint().is_ok());
         switch.cancel();
+        drop(switch);
+        let error = watch.checkpoint().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
         let error = options.context().checkpoint().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
 

@@ -106,6 +106,9 @@ impl fmt::Display for ErrorKind {
 /// ```
 pub struct Error(RawError);
 
+/// How much of a value is shown in a message, in characters.
+const SHOWN: usize = 120;
+
 impl Error {
     /// An error of a kind. The message is in lower case, without a full stop, values in backticks.
     #[must_use]
@@ -130,7 +133,11 @@ impl Error {
     #[must_use]
     pub fn invalid(field: &str, rule: &str, found: impl Into<Value>) -> Self {
         let found = found.into();
-        let text = found.to_json().unwrap_or_else(|_| format!("{found:?}"));
+        let mut text = found.to_json().unwrap_or_else(|_| format!("{found:?}"));
+        if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+            text.truncate(end);
+            text.push('…');
+        }
         Self::new(
             ErrorKind::ValidationFailed,
             format!("`{field}` is `{text}`, expected {rule}"),
@@ -223,6 +230,46 @@ impl<E: std::error::Error> From<E> for Error {
             source = cause.source();
         }
         made
+    }
+}
+
+/// Says more of an error on its way out of an executor.
+///
+/// ```
+/// use floe_plugin_api::{ErrorKind, Result, ResultExt};
+///
+/// fn port(text: &str) -> Result<u16> {
+///     text.parse().or_kind(ErrorKind::ValidationFailed).context("`port` is not a port")
+/// }
+///
+/// let error = port("http").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::ValidationFailed);
+/// assert_eq!(error.message(), "`port` is not a port");
+/// assert_eq!(error.causes().next(), Some("invalid digit found in string"));
+/// ```
+pub trait ResultExt<T> {
+    /// Gives the error this kind, instead of the one that it would become by itself.
+    ///
+    /// # Errors
+    ///
+    /// When `self` is one.
+    fn or_kind(self, kind: ErrorKind) -> Result<T>;
+
+    /// Puts what it happened in before the error, which becomes its cause.
+    ///
+    /// # Errors
+    ///
+    /// When `self` is one.
+    fn context(self, message: impl Into<String>) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> ResultExt<T> for Result<T, E> {
+    fn or_kind(self, kind: ErrorKind) -> Result<T> {
+        self.map_err(|error| error.into().with_kind(kind))
+    }
+
+    fn context(self, message: impl Into<String>) -> Result<T> {
+        self.map_err(|error| error.into().context(message))
     }
 }
 

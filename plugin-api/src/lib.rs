@@ -85,8 +85,8 @@ pub use floe_plugin_api_macros::{data, export_plugin};
 pub use {schemars, semver, serde, tracing};
 
 pub use self::abi::{Bytes, Entry, List, Map, Text, Value};
-pub use self::call::{CallContext, CallOptions, Cancellation, Progress};
-pub use self::error::{Error, ErrorKind, Result};
+pub use self::call::{CallContext, CallOptions, CallWatch, Cancellation, Progress};
+pub use self::error::{Error, ErrorKind, Result, ResultExt};
 pub use self::health::{Health, HealthState};
 pub use self::host::HostRef;
 pub use self::kind::{Kind, ParseKindError};

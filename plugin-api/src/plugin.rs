@@ -1,5 +1,7 @@
 //! What a vendor writes.
 
+use std::any::Any;
+
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +57,8 @@ pub struct NoConfig {}
 /// fn(&P, &Value, &CallContext<'_>) -> Result<Value, E>    as it is, without a conversion
 /// ```
 ///
+/// An output that is a [`Value`] is passed on as it is in the first shape too.
+///
 /// where `P` is the plugin and `E` is [`Error`] or anything that becomes one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an executor of the plugin `{P}`",
@@ -86,13 +90,17 @@ impl<P, I, O, E, F> Executor<P, Typed<I, O, E>> for F
 where
     F: Fn(&P, I, &CallContext<'_>) -> Result<O, E> + Copy + Send + Sync + 'static,
     I: DeserializeOwned + JsonSchema,
-    O: Serialize + JsonSchema,
+    O: Serialize + JsonSchema + 'static,
     E: Into<Error>,
 {
     #[inline]
     fn execute(self, plugin: &P, input: &Value, call: &CallContext<'_>) -> Result<Value> {
         let input = read(input, ErrorKind::InvalidParameters)?;
-        let output = self(plugin, input, call).map_err(Into::into)?;
+        let mut output = Some(self(plugin, input, call).map_err(Into::into)?);
+        // A value that is a value already is not made anew. The compiler knows which it is.
+        if let Some(value) = (&mut output as &mut dyn Any).downcast_mut::<Option<Value>>() {
+            return Ok(value.take().unwrap_or_default());
+        }
         Value::from_serialize(&output)
             .map_err(|error| Error::from(error).context("the output cannot be given to the host"))
     }

@@ -1,7 +1,7 @@
 //! What a registry tells of its plugins.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use floe_plugin_api::{ApiVersion, Dependency, ExecutorMetadata, Kind, Manifest};
 use semver::Version;
@@ -13,7 +13,7 @@ use crate::error::Stage;
 use crate::id::{Digest, PluginId};
 use crate::lifecycle::{Entry, State, Target};
 
-fn lossy<S: Serializer>(path: &PathBuf, serializer: S) -> Result<S::Ok, S::Error> {
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 

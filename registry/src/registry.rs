@@ -446,7 +446,7 @@ impl Inner {
                     slots.push(slot);
                 }
                 Err(rejection) => {
-                    changes.removed.extend(before.and_then(|slot| change(slot)));
+                    changes.removed.extend(before.and_then(change));
                     rejected.push(*rejection);
                 }
             }

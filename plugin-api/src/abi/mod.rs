@@ -44,7 +44,7 @@ mod plugin;
 mod text;
 mod value;
 
-pub use self::call::{RawCall, RawCall_TO, RawCallRef};
+pub use self::call::{RawCall, RawCall_TO, RawCallRef, RawWatch, RawWatch_TO, RawWatchArc};
 pub use self::contain::{Panicked, contain};
 pub use self::error::{ErrorBody, RawError};
 pub use self::export::{Exported, Note, bytes, header, in_process, instance, note};

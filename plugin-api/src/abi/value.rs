@@ -314,6 +314,13 @@ impl Map {
         self.entries.iter()
     }
 
+    /// Adds an entry at the end without looking for its name, which must not be there yet: for
+    /// records that are built field by field. Where it is there, [`Map::get`] gives the first.
+    #[inline]
+    pub fn push(&mut self, key: impl Into<Text>, value: impl Into<Value>) {
+        self.push_new(key.into(), value.into());
+    }
+
     /// Adds an entry whose name is known not to be there.
     #[inline]
     pub(crate) fn push_new(&mut self, key: Text, value: Value) {

@@ -2,6 +2,7 @@
 
 mod de;
 mod json;
+mod parts;
 mod ser;
 
 use std::fmt;
@@ -220,6 +221,12 @@ from! {
     Bytes => |value| Self::Bytes(value);
     List => |value| Self::List(value);
     Map => |value| Self::Map(value);
+}
+
+impl From<&Self> for Value {
+    fn from(value: &Self) -> Self {
+        value.clone()
+    }
 }
 
 impl<T: Into<Self>> From<Option<T>> for Value {
