@@ -5,6 +5,7 @@
 //! for by its callsite before any of its fields is formatted, and crosses as values. Spans do not
 //! cross.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{OnceLock, RwLock};
@@ -61,6 +62,29 @@ pub(crate) fn report_panic(message: &str, location: Option<&str>) {
     }
 }
 
+thread_local! {
+    /// Whether this thread is inside the host on behalf of the log.
+    static TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tells the host something, unless that is what this thread is doing already: a host that gives its
+/// log to a plugin would otherwise be told what that plugin logs of it, and so on without end.
+fn once<T>(tell: impl FnOnce() -> T) -> Option<T> {
+    struct Told;
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            TELLING.set(false);
+        }
+    }
+
+    if TELLING.replace(true) {
+        return None;
+    }
+    let _told = Told;
+    Some(tell())
+}
+
 struct Bridge {
     host: HostRef,
     /// The host's numbers of the callsites met so far.
@@ -114,7 +138,8 @@ fn number(level: Level) -> u8 {
 
 impl Subscriber for Bridge {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.is_event() {
+        // Not a span: an event, or the question whether there would be one.
+        if !metadata.is_span() {
             // The host's filter may change at any time, so it is asked each time.
             Interest::sometimes()
         } else {
@@ -123,16 +148,19 @@ impl Subscriber for Bridge {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && self.host.raw().log_enabled(self.callsite(metadata))
+        !metadata.is_span()
+            && once(|| self.host.raw().log_enabled(self.callsite(metadata))).unwrap_or_default()
     }
 
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields(Vec::with_capacity(event.metadata().fields().len()));
         event.record(&mut fields);
-        self.host.raw().log_event(
-            self.callsite(event.metadata()),
-            RSlice::from_slice(&fields.0),
-        );
+        once(|| {
+            self.host.raw().log_event(
+                self.callsite(event.metadata()),
+                RSlice::from_slice(&fields.0),
+            );
+        });
     }
 
     fn new_span(&self, _span: &Attributes<'_>) -> Id {

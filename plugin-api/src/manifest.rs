@@ -234,7 +234,7 @@ pub enum ManifestError {
 
 impl ManifestError {
     fn field(field: impl Into<String>, found: &str, expected: &'static str) -> Self {
-        let mut found: String = found.chars().take(80).collect();
+        let mut found: String = found.chars().flat_map(shown).take(80).collect();
         if found.is_empty() {
             found.push_str("(empty)");
         }
@@ -244,6 +244,13 @@ impl ManifestError {
             expected,
         }
     }
+}
+
+/// A character as it can be shown to anybody.
+fn shown(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_debug());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 impl fmt::Display for ManifestError {
@@ -295,6 +302,14 @@ impl Manifest {
     /// Not UTF-8, not JSON, of an unknown format, without a field that must be there, or with a
     /// name, version or range that is not well formed; with two executors of one node type.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_MANIFEST_BYTES {
+            return Err(ManifestError::Malformed {
+                reason: format!(
+                    "it is {} bytes long, more than {MAX_MANIFEST_BYTES}",
+                    bytes.len()
+                ),
+            });
+        }
         let text = std::str::from_utf8(bytes).map_err(|error| ManifestError::NotUtf8 {
             offset: error.valid_up_to(),
         })?;
@@ -358,6 +373,7 @@ impl Manifest {
         for (index, dependency) in self.dependencies.iter().enumerate() {
             check_name(|| format!("dependencies[{index}].name"), &dependency.name)?;
         }
+        self.check_texts()?;
         if self.executors.is_empty() {
             return Err(ManifestError::field(
                 "executors",
@@ -379,6 +395,60 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+}
+
+impl Manifest {
+    /// What people are shown must not move their cursor or change their colours.
+    fn check_texts(&self) -> Result<(), ManifestError> {
+        let own = [
+            ("description", Some(&self.description)),
+            ("license", self.license.as_ref()),
+            ("homepage", self.homepage.as_ref()),
+            ("repository", self.repository.as_ref()),
+            ("boundary", Some(&self.boundary)),
+        ];
+        for (field, text) in own {
+            check_text(|| field.to_owned(), text)?;
+        }
+        for (index, author) in self.authors.iter().enumerate() {
+            check_text(|| format!("authors[{index}]"), Some(author))?;
+        }
+        for (index, executor) in self.executors.iter().enumerate() {
+            let texts = [
+                ("description", Some(&executor.description)),
+                ("author", executor.author.as_ref()),
+                ("icon", executor.icon.as_ref()),
+                ("deprecated", executor.deprecated.as_ref()),
+            ];
+            for (field, text) in texts {
+                check_text(|| format!("executors[{index}].{field}"), text)?;
+            }
+            let words = executor.tags.iter().map(|tag| ("tags", tag));
+            let category = executor
+                .category
+                .iter()
+                .map(|category| ("category", category));
+            for (field, word) in words.chain(category) {
+                let name = || format!("executors[{index}].{field}");
+                check_text(name, Some(word))?;
+                if word.is_empty() || word.len() > MAX_NAME_BYTES {
+                    return Err(ManifestError::field(name(), word, "1 to 128 bytes"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_text(field: impl Fn() -> String, text: Option<&String>) -> Result<(), ManifestError> {
+    match text {
+        Some(text) if text.chars().any(char::is_control) => Err(ManifestError::field(
+            field(),
+            text,
+            "a text without control characters",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -481,6 +551,20 @@ mod tests {
         check(r#""sqlite.query""#, r#""sqlite..q""#, "joined by dots");
         check(r#""unwind""#, r#""explode""#, "unknown variant");
         check("}", "", "malformed");
+        check(
+            r#""write""#,
+            r#""a\u001b[2Jb""#,
+            r"is `a\u{1b}[2Jb`, expected a text without control",
+        );
+        check(
+            r#""write""#,
+            r#""""#,
+            "`executors[1].tags` is `(empty)`, expected 1 to 128 bytes",
+        );
+        let long = "x".repeat(129);
+        check("write", &long, "expected 1 to 128 bytes");
+        let long = " ".repeat(MAX_MANIFEST_BYTES);
+        check("{", &format!("{long}{{"), "more than 1048576");
     }
 
     #[test]

@@ -142,14 +142,20 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value, kind: ErrorKind) -> Resul
 fn explain<T: DeserializeOwned>(value: &Value, error: &ValueError, kind: ErrorKind) -> Error {
     // Once more, with the path followed: only a value that does not fit pays for that.
     let (path, reason) = match serde_path_to_error::deserialize::<_, T>(value) {
-        Err(tracked) => (tracked.path().to_string(), tracked.into_inner().to_string()),
+        Err(tracked) => {
+            let path = tracked.path().to_string();
+            // The whole value, which has no path.
+            let path = if path == "." { String::new() } else { path };
+            (path, tracked.into_inner().to_string())
+        }
         Ok(_) => (String::new(), error.to_string()),
     };
     let what = match kind {
         ErrorKind::Configuration => "configuration",
-        _ => "input",
+        ErrorKind::InvalidParameters => "input",
+        _ => "value",
     };
-    let message = if path.is_empty() || path == "." {
+    let message = if path.is_empty() {
         format!("the {what} does not fit: {reason}")
     } else {
         format!("the {what} does not fit at `{path}`: {reason}")

@@ -41,7 +41,7 @@ pub(crate) fn json(declaration: &Declaration, panic: &str) -> Result<String> {
     set("name", json!(plugin_name(declaration)?));
     set("version", json!(version(declaration)?));
     let description = match &declaration.description {
-        Some(literal) => literal.value(),
+        Some(literal) => one_line(&literal.value()),
         None => package("DESCRIPTION").unwrap_or_default(),
     };
     if !description.is_empty() {
@@ -190,7 +190,8 @@ pub(crate) const PACKAGE_VARIABLES: [&str; 7] = [
 fn package(field: &str) -> Option<String> {
     let variable = format!("CARGO_PKG_{field}");
     debug_assert!(PACKAGE_VARIABLES.contains(&variable.as_str()));
-    std::env::var(variable).ok().filter(|text| !text.is_empty())
+    let text = one_line(&std::env::var(variable).ok()?);
+    (!text.is_empty()).then_some(text)
 }
 
 fn parsed<T: FromStr<Err: Display>>(literal: &LitStr, expected: &str) -> Result<T> {
@@ -210,7 +211,13 @@ fn not_empty(literal: &LitStr) -> Result<String> {
             "the text is empty; leave it out",
         ));
     }
-    Ok(text)
+    Ok(one_line(&text))
+}
+
+/// A text with its line breaks and other runs of white space as single spaces: it will stand in
+/// tables.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 const NAME: &str = "up to 128 of `a-z`, `0-9`, `-`, `_`, beginning with a letter";

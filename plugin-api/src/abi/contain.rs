@@ -51,13 +51,12 @@ pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, Panicked> {
 #[cold]
 fn caught(payload: Box<dyn Any + Send>) -> Panicked {
     let message = text_of(&*payload).to_owned();
+    // Before the payload is dropped, which may panic at another place.
+    let location = LOCATION.try_with(RefCell::take).ok().flatten();
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
-    Panicked {
-        message,
-        location: LOCATION.try_with(RefCell::take).ok().flatten(),
-    }
+    Panicked { message, location }
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> &str {

@@ -123,8 +123,8 @@ extern "C" fn create<P: Exported>(
     config: &Value,
     host: RawHostArc,
 ) -> RResult<RawPluginBox, RawError> {
-    install_hook();
     let started = contain(|| {
+        install_hook();
         let host = HostRef::from(host);
         crate::log::bridge(&host);
         instance::<P>(config, host)
@@ -235,7 +235,7 @@ impl<P: Inner> RawPlugin for Guarded<P> {
         });
         match called {
             Ok(Some(Ok(()))) => RNone,
-            Ok(Some(Err(error))) => RSome(error.into()),
+            Ok(Some(Err(error))) => RSome(told(error)),
             Ok(None) => RSome(unknown_operation(operation)),
             Err(panicked) => RSome(panicked.into()),
         }
@@ -278,9 +278,20 @@ impl<P: Inner> Drop for Guarded<P> {
 fn flatten<T>(result: Result<Result<T, Error>, super::Panicked>) -> RResult<T, RawError> {
     match result {
         Ok(Ok(value)) => ROk(value),
-        Ok(Err(error)) => RErr(error.into()),
+        Ok(Err(error)) => RErr(told(error)),
         Err(panicked) => RErr(panicked.into()),
     }
+}
+
+/// An error of the vendor's. It may be of a call to another plugin, which panicked: this instance
+/// has not, and must not be given up for it.
+#[cold]
+fn told(error: Error) -> RawError {
+    match error.kind() {
+        ErrorKind::Panicked => error.with_kind(ErrorKind::ExecutionError),
+        _ => error,
+    }
+    .into()
 }
 
 #[cold]

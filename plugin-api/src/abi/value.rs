@@ -12,7 +12,8 @@ use super::Text;
 ///
 /// Integers keep their type: what fits an `i64` is [`Value::I64`] when made by this crate, and only
 /// what is above it is [`Value::U64`]; the two compare by number. No conversion of this crate
-/// rounds: a number that does not fit is refused.
+/// rounds an integer: one that does not fit is refused. [`Value::to_typed`] tells of the one place
+/// where serde does.
 ///
 /// ```
 /// use floe_plugin_api::{Value, value};
@@ -365,9 +366,14 @@ impl PartialEq for Map {
         if self.len() != other.len() {
             return false;
         }
-        let same_order = self.iter().zip(other.iter()).all(|(a, b)| a == b);
+        // The names alone first: were the values compared here and again below, each level of a
+        // nested map would double the work.
+        let same_order = self.iter().zip(other.iter()).all(|(a, b)| a.key == b.key);
         if same_order {
-            return true;
+            return self
+                .iter()
+                .zip(other.iter())
+                .all(|(a, b)| a.value == b.value);
         }
         let by_name: std::collections::HashMap<&str, &Value> = other
             .iter()

@@ -6,6 +6,10 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "executors own their inputs, and tables read better without references"
+)]
 
 mod compile_errors;
 mod executors;

@@ -88,8 +88,14 @@ fn floats_into_integers() {
 
 #[test]
 fn integers_into_integers() {
-    check::<i64>(u64::MAX, Err("integer `18446744073709551615`, expected i64"));
-    check::<i64>(1_u64 << 63, Err("integer `9223372036854775808`, expected i64"));
+    check::<i64>(
+        u64::MAX,
+        Err("integer `18446744073709551615`, expected i64"),
+    );
+    check::<i64>(
+        1_u64 << 63,
+        Err("integer `9223372036854775808`, expected i64"),
+    );
     check::<i64>(Value::U64(7), Ok(7));
     check::<u64>(u64::MAX, Ok(u64::MAX));
     check::<u64>(-1, Err("integer `-1`, expected u64"));
@@ -128,7 +134,12 @@ fn integers_of_more_than_64_bits() {
 fn integers_in_json_text() {
     #[track_caller]
     fn check(text: &str, expected: Result<Value, &str>) {
-        for (before, after) in [("", ""), ("[1, ", "]"), ("{\"k\\\"\": ", "}"), (" \n\t", "\r\n")] {
+        for (before, after) in [
+            ("", ""),
+            ("[1, ", "]"),
+            ("{\"k\\\"\": ", "}"),
+            (" \n\t", "\r\n"),
+        ] {
             let found = Value::from_json(&format!("{before}{text}{after}"));
             match (found, &expected) {
                 (Ok(found), Ok(expected)) => {
@@ -158,8 +169,14 @@ fn integers_in_json_text() {
     check("1e2", Ok(Value::F64(100.0)));
     check("1E400", Err("out of range"));
     // An exponent or a point says that a float is meant.
-    check("18446744073709551616.0", Ok(Value::F64(18_446_744_073_709_551_616.0)));
-    check("18446744073709551616e0", Ok(Value::F64(18_446_744_073_709_551_616.0)));
+    check(
+        "18446744073709551616.0",
+        Ok(Value::F64(18_446_744_073_709_551_616.0)),
+    );
+    check(
+        "18446744073709551616e0",
+        Ok(Value::F64(18_446_744_073_709_551_616.0)),
+    );
     for digits in [
         "18446744073709551616",
         "-9223372036854775809",
@@ -251,7 +268,10 @@ fn what_serde_keeps_aside_is_rounded_by_serde() {
     assert_eq!(value!(255).to_typed(), Ok(Integers::Narrow(255)));
     assert_eq!(value!(300).to_typed(), Ok(Integers::Signed(300)));
     assert_eq!(value!(number).to_typed(), Ok(Integers::Signed(number)));
-    assert_eq!(value!(u64::MAX).to_typed(), Ok(Integers::Unsigned(u64::MAX)));
+    assert_eq!(
+        value!(u64::MAX).to_typed(),
+        Ok(Integers::Unsigned(u64::MAX))
+    );
     assert!(value!(1.0).to_typed::<Integers>().is_err());
 }
 

@@ -1,0 +1,116 @@
+//! The plugin that is loaded and called, and copies of it.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use floe_registry::{Registry, Trust};
+use tempfile::TempDir;
+
+/// Names the directory of plugins whose copies another process is to put in the store.
+const WARM: &str = "FLOE_BENCH_WARM";
+/// Names the store.
+const WARM_STORE: &str = "FLOE_BENCH_WARM_STORE";
+
+/// The library, built as vendors build theirs.
+pub fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let program = std::env::current_exe().unwrap();
+        // target/release/deps/main-… → target/release
+        let profile = program.ancestors().nth(2).unwrap();
+        let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args([
+                "build",
+                "--release",
+                "--package",
+                "floe-bench-plugin",
+                "--quiet",
+            ])
+            .arg("--target-dir")
+            .arg(profile.parent().unwrap());
+        assert!(
+            cargo.status().unwrap().success(),
+            "the bench plugin does not build"
+        );
+        let name = format!("libfloe_bench_plugin{}", std::env::consts::DLL_SUFFIX);
+        profile.with_file_name("release").join(name)
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "builds the plugin, and runs this program again"
+)]
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// A directory for copies, on the disk that holds the build.
+pub fn directory() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// A copy of the library in `directory` with a content of its own: mapping it maps it anew.
+pub fn copy(directory: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path = directory.join(format!("libcopy{count}.so"));
+    fs::copy(library(), &path).unwrap();
+    // What follows the section table belongs to nothing.
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    write!(file, "{}-{count}", std::process::id()).unwrap();
+    path
+}
+
+/// A file that looks like the library to all that does not map it, and takes little room.
+pub fn hollow(path: &Path) {
+    const HEAD: usize = 64 * 1024;
+    let library = fs::read(library()).unwrap();
+    let mut file = fs::File::create(path).unwrap();
+    file.write_all(&library[..HEAD]).unwrap();
+    file.set_len(library.len() as u64).unwrap();
+}
+
+/// A registry of one file, which has the directory to itself.
+pub fn registry(directory: &Path, store: &Path) -> Registry {
+    Registry::builder()
+        .directory(directory)
+        .store(store)
+        .trust(Trust::Owner)
+        .build()
+        .unwrap()
+}
+
+/// Puts the copies of all plugins below a directory in a store, from another process: in this one
+/// they are not to be mapped yet.
+pub fn warm_store(directories: &Path, store: &Path) {
+    // A file that was just written may still change unseen; its content is remembered later.
+    std::thread::sleep(Duration::from_millis(200));
+    let status = command(std::env::current_exe().unwrap())
+        .env(WARM, directories)
+        .env(WARM_STORE, store)
+        .status()
+        .unwrap();
+    assert!(status.success(), "the store cannot be filled");
+}
+
+/// Does what the other process of [`warm_store`] is there for.
+pub fn warm_store_if_asked() -> bool {
+    let (Some(directories), Some(store)) = (std::env::var_os(WARM), std::env::var_os(WARM_STORE))
+    else {
+        return false;
+    };
+    for directory in fs::read_dir(directories).unwrap() {
+        registry(&directory.unwrap().path(), Path::new(&store))
+            .load("bench.echo")
+            .unwrap();
+    }
+    true
+}

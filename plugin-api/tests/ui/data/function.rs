@@ -1,0 +1,6 @@
+use floe_plugin_api::data;
+
+#[data]
+fn input() {}
+
+fn main() {}

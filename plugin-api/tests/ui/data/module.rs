@@ -1,0 +1,6 @@
+use floe_plugin_api::data;
+
+#[data]
+mod input {}
+
+fn main() {}

@@ -1,0 +1,25 @@
+use floe_plugin_api::{CallContext, HostRef, NoConfig, Plugin, Result, export_plugin};
+
+struct Demo;
+
+impl Plugin for Demo {
+    type Config = NoConfig;
+
+    fn start(_: NoConfig, _: HostRef) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+struct Other;
+
+fn greet(_: &Other, name: String, _: &CallContext<'_>) -> Result<String> {
+    Ok(name)
+}
+
+export_plugin! {
+    plugin: Demo,
+    kind: "compute",
+    executors: ["demo.echo" => greet],
+}
+
+fn main() {}
