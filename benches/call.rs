@@ -22,7 +22,7 @@ impl Executor for Direct {
     }
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let (directory, store) = (fixture::directory(), fixture::directory());
     fixture::copy(directory.path());
     let registry = fixture::registry(directory.path(), store.path());
@@ -73,7 +73,7 @@ pub fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-pub fn record() -> Record {
+pub(crate) fn record() -> Record {
     Record {
         id: 1_461,
         name: "Seattle".to_owned(),

@@ -17,7 +17,7 @@ const WARM: &str = "FLOE_BENCH_WARM";
 const WARM_STORE: &str = "FLOE_BENCH_WARM_STORE";
 
 /// The library, built as vendors build theirs.
-pub fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let program = std::env::current_exe().unwrap();
@@ -53,12 +53,12 @@ fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// A directory for copies, on the disk that holds the build.
-pub fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// A copy of the library in `directory` with a content of its own: mapping it maps it anew.
-pub fn copy(directory: &Path) -> PathBuf {
+pub(crate) fn copy(directory: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = directory.join(format!("libcopy{count}.so"));
@@ -70,7 +70,7 @@ pub fn copy(directory: &Path) -> PathBuf {
 }
 
 /// A file that looks like the library to all that does not map it, and takes little room.
-pub fn hollow(path: &Path) {
+pub(crate) fn hollow(path: &Path) {
     const HEAD: usize = 64 * 1024;
     let library = fs::read(library()).unwrap();
     let mut file = fs::File::create(path).unwrap();
@@ -79,10 +79,10 @@ pub fn hollow(path: &Path) {
 }
 
 /// A registry of one file, which has the directory to itself.
-pub fn registry(directory: &Path, store: &Path) -> Registry {
+pub(crate) fn registry(directory: &Path, store: &Path) -> Registry {
     Registry::builder()
         .directory(directory)
-        .store(store)
+        .store(store.join("store"))
         .trust(Trust::Owner)
         .build()
         .unwrap()
@@ -90,7 +90,7 @@ pub fn registry(directory: &Path, store: &Path) -> Registry {
 
 /// Puts the copies of all plugins below a directory in a store, from another process: in this one
 /// they are not to be mapped yet.
-pub fn warm_store(directories: &Path, store: &Path) {
+pub(crate) fn warm_store(directories: &Path, store: &Path) {
     // A file that was just written may still change unseen; its content is remembered later.
     std::thread::sleep(Duration::from_millis(200));
     let status = command(std::env::current_exe().unwrap())
@@ -102,7 +102,7 @@ pub fn warm_store(directories: &Path, store: &Path) {
 }
 
 /// Does what the other process of [`warm_store`] is there for.
-pub fn warm_store_if_asked() -> bool {
+pub(crate) fn warm_store_if_asked() -> bool {
     let (Some(directories), Some(store)) = (std::env::var_os(WARM), std::env::var_os(WARM_STORE))
     else {
         return false;

@@ -10,7 +10,7 @@ use floe_registry::api::Value;
 
 use crate::fixture;
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     // Few iterations: every one leaves a library mapped.
     group

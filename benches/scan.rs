@@ -10,7 +10,7 @@ use crate::fixture;
 
 const PLUGINS: usize = 1_000;
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let directory = fixture::directory();
     for index in 0..PLUGINS {
         fixture::hollow(&directory.path().join(format!("libplugin{index:04}.so")));

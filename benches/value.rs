@@ -8,7 +8,7 @@ use floe_registry::api::Value;
 use crate::call::record;
 use crate::work::Record;
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let record = record();
     let mut group = criterion.benchmark_group("value");
     group.bench_function("json_text_roundtrip", |bencher| {

@@ -12,6 +12,7 @@ use floe_plugin_api::{
 };
 use parking_lot::Mutex;
 use semver::Version;
+use sha2::{Digest as _, Sha256};
 
 use crate::admit::{self, Admission, Store};
 use crate::builder::{BuildError, RegistryBuilder};
@@ -20,7 +21,7 @@ use crate::discover::{self, FileIdentity, Ignored, Outcome, SearchDirectory};
 use crate::error::{CallError, LookupError, Rejection, Stage};
 use crate::handle::Handle;
 use crate::host::Route;
-use crate::id::Reference;
+use crate::id::{Digest, Reference};
 use crate::info::{Change, Changes, ExecutorInfo, Inspection, PluginInfo};
 use crate::lifecycle::{Catalog, Ground, Mode, Slot, Target};
 use crate::schema::Schemas;
@@ -183,7 +184,7 @@ impl Registry {
     /// Whether a node type, such as `sqlite.query`, is offered; `sqlite.query@^1.2` in that range.
     #[must_use]
     pub fn has(&self, reference: &str) -> bool {
-        self.get(reference).is_ok()
+        resolve(&self.inner.catalog.load(), reference).is_ok()
     }
 
     /// What is known of an executor without running it.
@@ -426,14 +427,15 @@ impl Inner {
                 }
             };
             let before = known.remove(candidate.path());
-            if let Some(slot) = before
-                && identity(slot) == Some(candidate.identity())
-            {
-                slots.push(slot.clone());
-                continue;
-            }
             match admit::admit(candidate, &self.admission) {
                 Ok(admitted) => {
+                    // Only now: a file that looks as it did may lie in a directory that does not.
+                    if let Some(slot) = before
+                        && identity(slot) == Some(admitted.candidate().identity())
+                    {
+                        slots.push(slot.clone());
+                        continue;
+                    }
                     let config = self
                         .configs
                         .get(&admitted.candidate().manifest().name)
@@ -490,17 +492,15 @@ fn in_process_kind() -> Kind {
 
 /// A plugin name for an executor of this program; another one for each node type.
 fn in_process_name(node_type: &str) -> String {
-    let mut name = String::with_capacity(node_type.len());
-    for c in node_type.chars() {
-        match c {
-            '.' => name.push('-'),
-            '-' | '_' => name.extend(['_', c]),
-            c if c.is_ascii_uppercase() => name.extend(['_', 'u', c.to_ascii_lowercase()]),
-            c => name.push(c),
-        }
-    }
-    if name.starts_with('_') {
-        name.insert(0, 'u');
+    /// Leaves room for what tells it from others.
+    const LONGEST: usize = 100;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
+    let mut name = node_type.to_ascii_lowercase().replace('.', "-");
+    if !node_type.chars().all(plain) {
+        let digest = Digest::from_bytes(Sha256::digest(node_type).into());
+        name.truncate(LONGEST);
+        name.push('_');
+        name.push_str(&digest.short());
     }
     name
 }

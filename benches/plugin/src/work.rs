@@ -5,17 +5,17 @@ use floe_plugin_api::{Result, Value, data};
 /// A record of five fields.
 #[data]
 #[derive(Clone, PartialEq)]
-pub struct Record {
+pub(crate) struct Record {
     /// Which.
-    pub id: u64,
+    pub(crate) id: u64,
     /// What it is called.
-    pub name: String,
+    pub(crate) name: String,
     /// How much.
-    pub amount: f64,
+    pub(crate) amount: f64,
     /// Whether it counts.
-    pub active: bool,
+    pub(crate) active: bool,
     /// What else.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Gives back what it is given.
@@ -23,13 +23,13 @@ pub struct Record {
 /// # Errors
 ///
 /// None; the shape is an executor's.
-pub fn echo(input: &Value) -> Result<Value> {
+pub(crate) fn echo(input: &Value) -> Result<Value> {
     Ok(input.clone())
 }
 
 /// Takes a record and gives one.
 #[must_use]
-pub fn record(mut input: Record) -> Record {
+pub(crate) fn record(mut input: Record) -> Record {
     input.amount *= 2.0;
     input
 }

@@ -15,7 +15,7 @@ mod trust;
 mod verdict;
 
 pub use compat::Compatibility;
-pub(crate) use store::Stored;
+pub(crate) use store::{LayoutChecked, Stored};
 pub use store::{Store, StoreError};
 pub use trust::Trust;
 pub use verdict::{Admission, Admitted, Check, Verdict, judge};

@@ -4,6 +4,7 @@
 //! ROOT/                     0700, owned by the user of the process
 //!   objects/DIGEST.so       0500, a copy whose SHA-256 is DIGEST
 //!   schemas/DIGEST.json     what the plugin's `describe` answered
+//!   layouts/DIGEST-…        which host found the layout of its types right
 //!   seen/DEVICE-INODE       which content a file had when it looked so and so
 //! ```
 //!
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Admitted;
-use crate::discover::{self, FileIdentity};
+use crate::discover::{self, Candidate, FileIdentity};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
 
@@ -53,6 +54,9 @@ impl Stored {
         self.digest
     }
 }
+
+/// That the layout of a content's types was found right by this very program. Only the store says so.
+pub(crate) struct LayoutChecked(());
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +137,16 @@ impl Store {
         {
             return Ok(stored);
         }
+        if looks != candidate.identity() {
+            // Whom it belongs to and who may write to it was asked when it was scanned.
+            let again = discover::read_file(path).map_err(Box::new)?;
+            let same = |again: &Candidate| {
+                again.identity() == looks && again.ownership() == candidate.ownership()
+            };
+            if !again.as_ref().is_some_and(same) {
+                return Err(Box::new(changed(path)));
+            }
+        }
         self.prepare().map_err(refuse)?;
 
         let temporary = Temporary::new(&self.objects()).map_err(refuse)?;
@@ -183,6 +197,43 @@ impl Store {
         let temporary = Temporary::new(&directory)?;
         temporary.write(text.as_bytes())?;
         temporary.publish(&self.schema_file(digest), 0o600)
+    }
+
+    /// Whether this host program, as it looks now, has found the layout of a content's types right.
+    ///
+    /// The check compares two constants, one of the library's bytes and one of the program's: what
+    /// came of it once comes of it again.
+    pub(crate) fn layout_checked(
+        &self,
+        digest: Digest,
+        host: FileIdentity,
+    ) -> Option<LayoutChecked> {
+        let text = fs::read(self.layout_file(digest, host)).ok()?;
+        let found: FileIdentity = serde_json::from_slice(&text).ok()?;
+        (found == host).then_some(LayoutChecked(()))
+    }
+
+    /// Remembers that this host program has found the layout of a content's types right.
+    pub(crate) fn remember_layout(
+        &self,
+        digest: Digest,
+        host: FileIdentity,
+    ) -> Result<(), StoreError> {
+        if !settled(host) {
+            return Ok(());
+        }
+        let directory = self.root.join("layouts");
+        make_private(&directory)?;
+        let text = serde_json::to_vec(&host)
+            .map_err(|error| StoreError::io("write", &directory)(error.into()))?;
+        let temporary = Temporary::new(&directory)?;
+        temporary.write(&text)?;
+        temporary.publish_unsynced(&self.layout_file(digest, host), 0o600)
+    }
+
+    fn layout_file(&self, digest: Digest, host: FileIdentity) -> PathBuf {
+        let name = format!("{digest}-{:x}-{:x}", host.device, host.inode);
+        self.root.join("layouts").join(name)
     }
 
     fn schema_file(&self, digest: Digest) -> PathBuf {
@@ -477,8 +528,8 @@ fn changed(path: &Path) -> Rejection {
         Stage::Load,
         "unchanged",
         path,
-        "another content than the one that was admitted",
-        "the manifest that was read when the directory was scanned",
+        "another content, or another owner or mode, than was admitted",
+        "the file as it was when the directory was scanned",
         "scan again once the file is no longer being written",
     )
 }

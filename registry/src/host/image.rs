@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::bridge::HostHandle;
 use super::instance::Instance;
 use super::library::{self, OpenError};
+use super::program;
 use crate::admit::{Admitted, Store, Stored};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
@@ -44,11 +45,11 @@ impl Image {
             return Ok(image.clone());
         }
         // A refusal is not kept: the library that was missing may be there the next time.
-        let image = Arc::new(Self::open(admitted, &stored)?);
+        let image = Arc::new(Self::open(admitted, &stored, store)?);
         Ok(place.insert(image).clone())
     }
 
-    fn open(admitted: &Admitted, stored: &Stored) -> Result<Self, Box<Rejection>> {
+    fn open(admitted: &Admitted, stored: &Stored, store: &Store) -> Result<Self, Box<Rejection>> {
         let path = admitted.candidate().path();
         let refuse = |check, found: String, expected: &str, remedy: &str| {
             Box::new(Rejection::new(
@@ -80,7 +81,23 @@ impl Image {
                 "rebuild the plugin against this host's `floe-plugin-api`",
             ),
         })?;
-        let root = contain(|| header.init_root_module::<RootModuleRef>());
+        // Without one, `init_root_module` would take the library's functions on trust.
+        if header.layout().is_none() {
+            return Err(refuse(
+                "layout",
+                "a header that does not tell its layout".to_owned(),
+                "this host's layout of every type that crosses",
+                "rebuild the plugin with `export_plugin!`",
+            ));
+        }
+        let digest = stored.digest();
+        let host = program::identity();
+        let checked = host.and_then(|host| store.layout_checked(digest, host));
+        let known = checked.is_some();
+        let root = contain(|| match checked {
+            Some(checked) => library::root_of_known_layout(header, checked),
+            None => header.init_root_module::<RootModuleRef>(),
+        });
         let root = match root {
             Ok(Ok(root)) => root,
             Ok(Err(error)) => {
@@ -102,6 +119,10 @@ impl Image {
                 ));
             }
         };
+        if let Some(host) = host.filter(|_| !known) {
+            // Only a help for the next time: without it that one checks again.
+            let _ = store.remember_layout(digest, host);
+        }
         let live = root.manifest()();
         if live.as_str().as_bytes() != &**admitted.candidate().note() {
             return Err(refuse(
@@ -111,10 +132,7 @@ impl Image {
                 "do not edit a built library: rebuild the plugin",
             ));
         }
-        Ok(Self {
-            digest: stored.digest(),
-            root,
-        })
+        Ok(Self { digest, root })
     }
 
     /// The SHA-256 of the library.

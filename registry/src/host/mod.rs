@@ -5,7 +5,8 @@
 //! ```
 //!
 //! - `library` opens a shared library, `image` checks what it exports, `instance` is one started
-//!   plugin, and `bridge` is what a plugin may ask of this host.
+//!   plugin, `bridge` is what a plugin may ask of this host, and `program` tells this host from
+//!   others.
 //!
 //! All unsafe code of the crate is here, in `library`. Nothing here is ever unmapped: the code of a
 //! library may be reached by threads, destructors and layouts that nobody can count.
@@ -19,6 +20,7 @@ mod instance;
     reason = "maps foreign code and reads the symbol that it exports"
 )]
 mod library;
+mod program;
 
 pub(crate) use bridge::{Route, host_for};
 pub(crate) use image::Image;

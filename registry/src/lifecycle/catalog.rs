@@ -90,10 +90,10 @@ impl Catalog {
             slots = refuse_colliding(slots, &mut rejected);
         }
         let standings = standings(&slots);
-        let owners = owners(&slots);
+        let owners = owners(&slots, &standings);
         let mut targets: HashMap<Box<str>, Vec<Arc<Target>>, FixedState> = HashMap::default();
         let mut entries = Vec::with_capacity(slots.len());
-        for (slot, standing) in slots.iter().zip(standings) {
+        for (slot, standing) in slots.iter().zip(standings.iter().cloned()) {
             let mut lost = Vec::new();
             for (index, executor) in slot.manifest().executors.iter().enumerate() {
                 let owner = owners.get(executor.node_type.as_str()).copied();
@@ -224,10 +224,13 @@ fn place(slot: &Slot) -> PathBuf {
         .map_or_else(|| PathBuf::from("(this program)"), PathBuf::from)
 }
 
-/// The plugin that has each node type: the first that claims it.
-fn owners(slots: &[Arc<Slot>]) -> HashMap<&str, &PluginId> {
+/// The plugin that has each node type: the first that claims it in a build that is used at all.
+fn owners<'a>(slots: &'a [Arc<Slot>], standings: &[Standing]) -> HashMap<&'a str, &'a PluginId> {
     let mut owners = HashMap::new();
-    for slot in slots {
+    for (slot, standing) in slots.iter().zip(standings) {
+        if matches!(standing, Standing::Duplicate { .. }) {
+            continue;
+        }
         for executor in &slot.manifest().executors {
             owners
                 .entry(executor.node_type.as_str())

@@ -111,7 +111,7 @@ fn a_query_ends_when_it_is_cancelled() {
     let plugin = in_memory();
     let switch = Cancellation::new();
     let options = CallOptions::new().cancellation(switch.clone());
-    let input = value!({"sql": ENDLESS, "max_rows": u64::MAX});
+    let input = value!({"sql": ENDLESS_COUNT});
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| switch.cancel());
         query.execute(&plugin, &input, &options.context())
