@@ -20,27 +20,16 @@ const WARM_STORE: &str = "FLOE_BENCH_WARM_STORE";
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let program = std::env::current_exe().unwrap();
-        // target/release/deps/main-… → target/release
-        let profile = program.ancestors().nth(2).unwrap();
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-plugin");
         let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args([
-                "build",
-                "--release",
-                "--package",
-                "floe-bench-plugin",
-                "--quiet",
-            ])
-            .arg("--target-dir")
-            .arg(profile.parent().unwrap());
-        assert!(
-            cargo.status().unwrap().success(),
-            "the bench plugin does not build"
-        );
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/plugin"))
+            .args(["build", "--release", "--quiet", "--target-dir"])
+            .arg(&target);
+        let built = cargo.status().unwrap().success();
+        assert!(built, "the bench plugin does not build");
         let name = format!("libfloe_bench_plugin{}", std::env::consts::DLL_SUFFIX);
-        profile.with_file_name("release").join(name)
+        target.join("release").join(name)
     })
 }
 

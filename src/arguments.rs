@@ -1,0 +1,339 @@
+//! What may be written on the command line.
+
+use std::path::PathBuf;
+
+use anstream::ColorChoice;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use floe_registry::Trust;
+use floe_registry::api::Kind;
+
+use crate::command::duration::Duration;
+use crate::stamp::{STAMP, VERSION};
+
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes:
+  0  done
+  1  the executor returned an error, or a file could not be read or written
+  2  usage: an argument, JSON, a setting, an input or a configuration does not fit
+  3  not found, rejected or incompatible
+  4  a contained fault of the plugin: panic, crash or time-out"
+    };
+}
+
+const AFTER_HELP: &str = concat!(
+    exit_codes!(),
+    "
+
+Where plugins are looked for, in this order:
+  1. each --plugin-dir
+  2. FLOE_PLUGIN_PATH, separated as PATH is
+  3. [search] of the nearest floe.toml, from the working directory upward
+  4. plugins beside the program
+  5. lib/floe/plugins under the program's prefix
+  6. floe/plugins in the user's data directory
+
+Environment:
+  FLOE_PLUGIN_PATH  more directories with plugins
+  FLOE_STORE        where private, verified copies of plugins are kept
+  FLOE_LOG          the log's filter, such as debug or warn,floe_registry=debug
+  NO_COLOR          no colour, whatever the terminal
+
+With --json, standard output is one line of JSON, {\"error\":{…}} where the command failed; the log
+is on standard error, always.
+
+Examples:
+  floe list
+  floe --plugin-dir target/release list --json
+  floe inspect target/release/libacme.so
+  floe describe sqlite.query
+  floe call text.upper --input '{\"text\":\"hello\"}'
+  floe call sqlite.query@^0.1 --config '{\"path\":\"weather.db\"}' --input @query.json
+  floe new acme && cd floe-plugin-acme && cargo build --release"
+);
+
+/// Finds, checks and calls native plugins.
+///
+/// A plugin is a shared library in a directory of the search path. Listing and inspecting run none
+/// of its code; it is loaded when it is first called or described.
+#[derive(Debug, Parser)]
+#[command(
+    name = "floe",
+    version = VERSION,
+    long_version = STAMP_TEXT.as_str(),
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = exit_codes!(),
+    after_long_help = AFTER_HELP,
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    before: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Arguments {
+    /// The command, and the global arguments before and after it.
+    pub(crate) fn into_parts(self) -> (Command, Global) {
+        let global = self.before.and(self.command.after());
+        (self.command, global)
+    }
+}
+
+static STAMP_TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| STAMP.long());
+
+/// What may be written before and after the command.
+///
+/// Not clap's own global arguments: of those that are given before the command, they forget the ones
+/// that are given after it too.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Global {
+    /// Looks for plugins in this directory too, before all others. May be given many times
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help_heading = "Plugins"
+    )]
+    pub(crate) plugin_dir: Vec<PathBuf>,
+
+    /// Fails when any file of the search path is refused, instead of going on without it
+    #[arg(long, help_heading = "Plugins")]
+    pub(crate) strict: bool,
+
+    /// Which files may be loaded
+    #[arg(long, value_name = "WHOM", help_heading = "Plugins")]
+    pub(crate) trust: Option<TrustChoice>,
+
+    /// Keeps the private, verified copies of plugins here, instead of in FLOE_STORE or the user's cache directory
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help_heading = "Plugins"
+    )]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Reads this settings file, instead of the nearest floe.toml upward
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Plugins"
+    )]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Prints one line of JSON instead of text for people
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// When to use colour [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = "Output")]
+    pub(crate) color: Option<ColorWhen>,
+
+    /// Logs more: -v what happens, -vv how, -vvv all. Takes the place of FLOE_LOG
+    #[arg(
+        short,
+        long,
+        action = ArgAction::Count,
+        help_heading = "Output"
+    )]
+    pub(crate) verbose: u8,
+}
+
+impl Global {
+    /// These and those that are given after them, which count more.
+    fn and(self, after: &Self) -> Self {
+        let after = after.clone();
+        Self {
+            plugin_dir: [self.plugin_dir, after.plugin_dir].concat(),
+            strict: self.strict || after.strict,
+            trust: after.trust.or(self.trust),
+            store: after.store.or(self.store),
+            settings: after.settings.or(self.settings),
+            json: self.json || after.json,
+            color: after.color.or(self.color),
+            verbose: self.verbose.saturating_add(after.verbose),
+        }
+    }
+}
+
+/// Whose files may be loaded.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TrustChoice {
+    /// Files that only their directory's owner, root or you can have put there
+    Owner,
+    /// Any file
+    Any,
+}
+
+impl From<TrustChoice> for Trust {
+    fn from(choice: TrustChoice) -> Self {
+        match choice {
+            TrustChoice::Owner => Self::Owner,
+            TrustChoice::Any => Self::Any,
+        }
+    }
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<ColorWhen> for ColorChoice {
+    fn from(when: ColorWhen) -> Self {
+        match when {
+            ColorWhen::Auto => Self::Auto,
+            ColorWhen::Always => Self::Always,
+            ColorWhen::Never => Self::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists the plugins of the search path, and the files that were refused
+    List(With<List>),
+    /// Finds executors by words in their names, tags and descriptions
+    Search(With<Search>),
+    /// Shows what a file says of itself and whether it would be admitted, without running it
+    Inspect(With<Inspect>),
+    /// Shows what an executor takes and gives, and what its plugin can be configured with
+    Describe(With<Describe>),
+    /// Calls an executor and prints its output
+    Call(With<Call>),
+    /// Makes a new plugin: a crate that builds, is admitted and answers
+    New(With<New>),
+    /// Prints the completions of a shell
+    Completions(With<Completions>),
+}
+
+/// A command's own arguments, and global ones.
+#[derive(Debug, Args)]
+pub(crate) struct With<A: Args> {
+    #[command(flatten)]
+    pub(crate) own: A,
+    #[command(flatten)]
+    after: Global,
+}
+
+impl Command {
+    fn after(&self) -> &Global {
+        match self {
+            Self::List(With { after, .. })
+            | Self::Search(With { after, .. })
+            | Self::Inspect(With { after, .. })
+            | Self::Describe(With { after, .. })
+            | Self::Call(With { after, .. })
+            | Self::New(With { after, .. })
+            | Self::Completions(With { after, .. }) => after,
+        }
+    }
+}
+
+/// Lists the plugins of the search path, and the files that were refused.
+///
+/// No plugin is loaded. Refused files do not change the exit code, unless --strict is given.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only plugins of this kind, such as storage or alert-channel
+    #[arg(long)]
+    pub(crate) kind: Option<Kind>,
+    /// Only executors listed under this heading
+    #[arg(long)]
+    pub(crate) category: Option<String>,
+    /// Only executors with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+}
+
+/// Finds executors that have to do with every word, the most fitting first.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// What to look for in node types, tags, plugins, categories and descriptions
+    #[arg(required = true, value_name = "WORDS")]
+    pub(crate) words: Vec<String>,
+}
+
+/// Shows what a file says of itself and whether it would be admitted, check by check.
+///
+/// The file is read and never mapped: none of its code runs. The exit code is 3 where it would be
+/// refused.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The plugin's file, wherever it is
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+/// Shows what an executor takes and gives, and what its plugin can be configured with.
+///
+/// The plugin is loaded for it, unless its schemas are remembered from an earlier time. With --json
+/// the JSON Schemas are printed as the plugin gives them.
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The executor, such as sqlite.query or sqlite.query@^1.2
+    #[arg(value_name = "NODE_TYPE[@RANGE]")]
+    pub(crate) reference: String,
+}
+
+/// Calls an executor and prints its output.
+///
+/// The input is checked against the executor's schema before anything of the plugin is started.
+/// On standard output: a table, where the output is rows; a string as it is; JSON otherwise. With
+/// --json always one line of JSON. The log is on standard error.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The executor, such as sqlite.query or sqlite.query@^1.2
+    #[arg(value_name = "NODE_TYPE[@RANGE]")]
+    pub(crate) reference: String,
+    /// The plugin's configuration: JSON, or @FILE with JSON in it [default: {}]
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) config: Option<String>,
+    /// The executor's input: JSON, @FILE with JSON in it, or - for standard input
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        default_value = "{}",
+        allow_negative_numbers = true
+    )]
+    pub(crate) input: String,
+    /// How long the answer is waited for, such as 500ms, 5s, 2m or 1h
+    ///
+    /// The executor is told, and gives up by itself with exit code 4 where it heeds it. It is not
+    /// interrupted: one that does not heed it is waited for.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Makes a new plugin: a crate of its own, outside of any workspace, that builds, is admitted and
+/// answers.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// The plugin's name: lower-case letters, digits, - and _. The crate is floe-plugin-NAME
+    pub(crate) name: String,
+    /// Where to make it [default: floe-plugin-NAME in the working directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) path: Option<PathBuf>,
+    /// Builds against the floe-plugin-api in this directory, instead of the published one
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) api_path: Option<PathBuf>,
+    /// What the plugin is for
+    #[arg(long, default_value = "compute")]
+    pub(crate) kind: Kind,
+}
+
+/// Prints the completions of a shell, to be put where it looks for them.
+///
+/// For bash, for example: floe completions bash > ~/.local/share/bash-completion/completions/floe
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
+}

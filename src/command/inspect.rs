@@ -1,0 +1,137 @@
+//! `floe inspect`.
+
+use std::path::Path;
+
+use floe_registry::api::Manifest;
+use floe_registry::{Inspection, Verdict};
+use serde::Serialize;
+
+use crate::arguments::Inspect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::report::output::{Output, Report};
+use crate::report::page::Page;
+use crate::report::table::Table;
+use crate::report::text;
+use crate::session::Session;
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Inspected(Inspection);
+
+pub(crate) fn run(
+    arguments: &Inspect,
+    session: &Session,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let inspection = session
+        .registry_of_nothing()?
+        .inspect(Path::new(&arguments.file))?;
+    let admitted = inspection.verdict.admitted;
+    output.report(&Inspected(inspection))?;
+    Ok(if admitted { Exit::Done } else { Exit::Refused })
+}
+
+impl Report for Inspected {
+    fn render(&self, page: &mut Page) {
+        let Inspection {
+            path,
+            size,
+            digest,
+            platform,
+            manifest,
+            verdict,
+            ..
+        } = &self.0;
+        page.fields(
+            0,
+            &[
+                ("file", text::path(path)),
+                ("size", text::bytes(*size)),
+                ("sha256", digest.to_string()),
+                ("platform", platform.to_string()),
+            ],
+        );
+        page.blank();
+        page.heading("Manifest");
+        page.fields(2, &said(manifest));
+        page.blank();
+        page.heading("Executors");
+        page.table(executors(manifest));
+        page.blank();
+        page.heading("Checks");
+        page.table(checks(verdict));
+        page.blank();
+        page.verdict(verdict.admitted, &verdict.to_string());
+        for check in &verdict.checks {
+            if let Some(remedy) = &check.remedy {
+                page.paragraph(2, &format!("{}: {}", check.check, text::plain(remedy)));
+            }
+        }
+    }
+}
+
+/// What a manifest says, apart from its executors.
+fn said(manifest: &Manifest) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("name", manifest.name.clone()),
+        ("version", manifest.version.to_string()),
+        ("kind", manifest.kind.to_string()),
+        ("floe api", manifest.floe_api_version.to_string()),
+        ("boundary", text::plain(&manifest.boundary)),
+        ("panic", manifest.panic.to_string()),
+    ];
+    let mut optional = |name, value: &str| {
+        if !value.is_empty() {
+            fields.push((name, text::plain(value)));
+        }
+    };
+    optional("description", &manifest.description);
+    optional("authors", &manifest.authors.join(", "));
+    for (name, value) in [
+        ("license", &manifest.license),
+        ("homepage", &manifest.homepage),
+        ("repository", &manifest.repository),
+    ] {
+        optional(name, value.as_deref().unwrap_or_default());
+    }
+    let needs: Vec<String> = manifest
+        .dependencies
+        .iter()
+        .map(|needed| {
+            let optional = if needed.optional { " (optional)" } else { "" };
+            format!(
+                "{}/{} {}{optional}",
+                needed.kind, needed.name, needed.version
+            )
+        })
+        .collect();
+    optional("needs", &needs.join(", "));
+    fields
+}
+
+fn executors(manifest: &Manifest) -> Table {
+    let mut table = Table::new(["node type", "category", "tags", "description"]);
+    for executor in &manifest.executors {
+        table.row([
+            executor.node_type.clone(),
+            text::plain(executor.category.as_deref().unwrap_or_default()),
+            text::plain(&executor.tags.join(" ")),
+            text::plain(&executor.description),
+        ]);
+    }
+    table
+}
+
+fn checks(verdict: &Verdict) -> Table {
+    let mut table = Table::new(["", "check", "found", "expected"]);
+    for check in &verdict.checks {
+        table.row([
+            if check.passed { "ok" } else { "NO" }.to_owned(),
+            check.check.to_owned(),
+            text::plain(&check.found),
+            text::plain(&check.expected),
+        ]);
+    }
+    table
+}

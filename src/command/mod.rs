@@ -1,0 +1,30 @@
+//! The commands: each makes a report of what it found or did.
+
+mod call;
+mod completions;
+mod describe;
+pub(crate) mod duration;
+mod inspect;
+mod list;
+mod new;
+mod search;
+
+use crate::arguments::{Command, Global};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::report::output::Output;
+use crate::session::Session;
+
+/// Does what a command says.
+pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let session = || Session::new(global);
+    match command {
+        Command::New(arguments) => new::run(&arguments.own, output),
+        Command::Completions(arguments) => completions::run(&arguments.own, output),
+        Command::List(arguments) => list::run(&arguments.own, &session()?, output),
+        Command::Search(arguments) => search::run(&arguments.own, &session()?, output),
+        Command::Inspect(arguments) => inspect::run(&arguments.own, &session()?, output),
+        Command::Describe(arguments) => describe::run(&arguments.own, &session()?, output),
+        Command::Call(arguments) => call::run(&arguments.own, &session()?, output),
+    }
+}

@@ -1,0 +1,12 @@
+//! How what commands find is written: as text for people, as JSON for programs.
+
+pub(crate) mod failure;
+pub(crate) mod output;
+pub(crate) mod page;
+pub(crate) mod places;
+pub(crate) mod rejection;
+pub(crate) mod schema;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod usage;
+pub(crate) mod value;

@@ -1,0 +1,140 @@
+//! One run of the program: its settings, its search path, and the registry over that.
+
+use std::env;
+use std::path::PathBuf;
+
+use floe_registry::{
+    BuildError, Handle, LookupError, Mode, Reference, Registry, RegistryBuilder, Rejection,
+    STORE_VARIABLE, SearchDirectory, Settings, Stage, Trust, search_path,
+};
+
+use crate::arguments::Global;
+use crate::failure::Failure;
+use crate::report::places::Place;
+
+/// What the arguments, the environment and the settings file come to.
+pub(crate) struct Session {
+    directories: Vec<SearchDirectory>,
+    mode: Mode,
+    trust: Trust,
+    /// Where it is neither the registry's default nor `FLOE_STORE`.
+    store: Option<PathBuf>,
+}
+
+impl Session {
+    /// Arguments count before the environment, and that before the settings file.
+    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
+        let settings = match (&global.settings, env::current_dir()) {
+            (Some(file), _) => Some(Settings::read(file)?),
+            (None, Ok(here)) => Settings::find(&here)?,
+            // A working directory that is gone has no settings above it.
+            (None, Err(_)) => None,
+        };
+        let given: Vec<SearchDirectory> =
+            global.plugin_dir.iter().map(SearchDirectory::new).collect();
+        let directories = search_path(&given, settings.as_ref());
+        let settings = settings.unwrap_or_default();
+        let from_environment = env::var_os(STORE_VARIABLE).is_some_and(|store| !store.is_empty());
+        Ok(Self {
+            directories,
+            mode: if global.strict {
+                Mode::Strict
+            } else {
+                settings.mode
+            },
+            trust: global.trust.map_or(settings.trust, Trust::from),
+            store: global
+                .store
+                .clone()
+                .or(settings.store.filter(|_| !from_environment)),
+        })
+    }
+
+    /// Where plugins are looked for.
+    pub(crate) fn directories(&self) -> &[SearchDirectory] {
+        &self.directories
+    }
+
+    /// The registry over the search path.
+    pub(crate) fn registry(&self) -> Result<Registry, BuildError> {
+        self.scanning(self.mode).build()
+    }
+
+    /// The registry over the search path, to be configured further.
+    pub(crate) fn builder(&self) -> RegistryBuilder {
+        self.scanning(self.mode)
+    }
+
+    /// The registry over the search path, whatever was refused.
+    pub(crate) fn loose_registry(&self) -> Result<Registry, BuildError> {
+        self.scanning(Mode::Loose).build()
+    }
+
+    /// A registry over nothing, for files that are named.
+    pub(crate) fn registry_of_nothing(&self) -> Result<Registry, BuildError> {
+        self.bare().build()
+    }
+
+    fn scanning(&self, mode: Mode) -> RegistryBuilder {
+        self.bare()
+            .mode(mode)
+            .directories(self.directories.iter().cloned())
+    }
+
+    fn bare(&self) -> RegistryBuilder {
+        let builder = Registry::builder().trust(self.trust);
+        match &self.store {
+            Some(store) => builder.store(store),
+            None => builder,
+        }
+    }
+
+    /// The executor that answers to a reference; where none does, why that may be.
+    pub(crate) fn get(&self, registry: &Registry, reference: &str) -> Result<Handle, Failure> {
+        registry
+            .get(reference)
+            .map_err(|error| self.explain(registry, reference, error))
+    }
+
+    fn explain(&self, registry: &Registry, reference: &str, error: LookupError) -> Failure {
+        let malformed = matches!(error, LookupError::Malformed(_));
+        let mut failure = Failure::from(error);
+        let Ok(reference) = reference.parse::<Reference>() else {
+            return failure;
+        };
+        if malformed {
+            return failure;
+        }
+        failure.node_type = Some(reference.node_type().to_owned());
+        failure.rejected = refused_offers(registry, &reference);
+        failure = match failure.rejected.len() {
+            0 => failure,
+            1 => failure.hint("the file above offers it, and was refused"),
+            _ => failure.hint("the files above offer it, and were refused"),
+        };
+        failure.searched = Place::of_all(&self.directories);
+        failure.hint(match registry.executors().len() {
+            0 => "add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`".to_owned(),
+            1 => "`floe list` shows the one executor that is there".to_owned(),
+            known => format!("`floe list` shows the {known} executors that are there"),
+        })
+    }
+}
+
+/// The refused files that say they offer what was asked for.
+fn refused_offers(registry: &Registry, reference: &Reference) -> Vec<Rejection> {
+    let mut rejected = registry.rejected();
+    rejected.retain(|rejection| {
+        // What was refused earlier could not say what it offers.
+        rejection.stage == Stage::Admit
+            && registry.inspect(&rejection.path).is_ok_and(|inspection| {
+                let version = &inspection.manifest.version;
+                reference.range().is_none_or(|range| range.matches(version))
+                    && inspection
+                        .manifest
+                        .operation(reference.node_type())
+                        .is_some()
+            })
+    });
+    rejected
+}

@@ -1,0 +1,22 @@
+//! The program as its users meet it: arguments in; text, JSON and exit codes out.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests run the program, and cargo for the plugins that it makes"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a test stands on is not there: the test fails"
+)]
+
+mod call;
+mod elf;
+mod inspect;
+mod list;
+mod lookup;
+mod new;
+mod output;
+mod plugins;
+mod sandbox;
+mod usage;

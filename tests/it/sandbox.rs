@@ -1,0 +1,165 @@
+//! A place of its own for each test: nothing of the user's is seen or changed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+pub(crate) struct Sandbox {
+    directory: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        fs::create_dir(directory.path().join("work")).unwrap();
+        Self { directory }
+    }
+
+    /// The working directory.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.directory.path().join("work")
+    }
+
+    /// Writes a file below the working directory.
+    pub(crate) fn file(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.work().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// The program, in this place.
+    pub(crate) fn command<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floe"));
+        let home = self.directory.path().join("home");
+        command
+            .args(arguments)
+            .current_dir(self.work())
+            .env_clear()
+            .env("HOME", &home)
+            .env("XDG_DATA_HOME", home.join("data"))
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("FLOE_STORE", self.directory.path().join("store"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn floe<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
+        self.run(&mut self.command(arguments))
+    }
+
+    /// Runs the program with a text on its standard input.
+    pub(crate) fn floe_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Ended {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        self.ended(child.wait_with_output().unwrap())
+    }
+
+    pub(crate) fn run(&self, command: &mut Command) -> Ended {
+        self.ended(command.output().unwrap())
+    }
+
+    fn ended(&self, output: Output) -> Ended {
+        Ended {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            work: self.work(),
+        }
+    }
+}
+
+/// A run of the program.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    work: PathBuf,
+}
+
+impl Ended {
+    pub(crate) fn stdout(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// The one line of JSON on standard output, beside which nothing is said.
+    #[track_caller]
+    pub(crate) fn json(&self, code: i32) -> Json {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout(), self.stderr);
+        let line = self.stdout().strip_suffix('\n').expect("a line");
+        assert!(!line.contains('\n'), "{line}");
+        assert_eq!(self.stderr, "");
+        serde_json::from_str(line).unwrap()
+    }
+
+    /// What a person sees, with this machine's own words taken out.
+    pub(crate) fn seen(&self) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_floe")).parent().unwrap();
+        let root = self.work.parent().unwrap();
+        let mut text = format!("exit {}\n", self.code.unwrap());
+        for (name, content) in [("stdout", self.stdout()), ("stderr", &self.stderr)] {
+            if !content.is_empty() {
+                text.push_str(&format!("--- {name}\n{content}"));
+            }
+        }
+        for (path, name) in [
+            (program.join("plugins"), "[beside]"),
+            (
+                program.parent().unwrap().join("lib/floe/plugins"),
+                "[prefix]",
+            ),
+            (root.join("home/data/floe/plugins"), "[user]"),
+            (root.join("home"), "[home]"),
+            (self.work.clone(), "[work]"),
+        ] {
+            text = text.replace(path.to_str().unwrap(), name);
+        }
+        let platform = floe_registry::Platform::host().to_string();
+        text.replace(&platform, "[platform]")
+    }
+}
+
+/// Compares what a person sees with a snapshot, whatever the lengths of this machine's paths.
+macro_rules! assert_seen {
+    ($ended:expr, @$snapshot:literal) => {
+        insta::with_settings!({filters => vec![
+            (r" +(not there|no plugins|\d+ refused)", "  $1"),
+            (r"\b[0-9a-f]{64}\b", "[digest]"),
+            (r"\b[0-9,]+ bytes", "[size]"),
+            (r"user `\d+`", "user `[uid]`"),
+            (r"mode `[0-7]+`", "mode `[mode]`"),
+            // The table of checks is as wide as this machine's words.
+            (r"(?m)^ +check +found +expected$", "     check  found  expected"),
+            (r"(?m)^─── ─+ ─+ ─+$", "───"),
+            (r"(?m)^(ok|NO)  ([a-z-]+) +(.*?)  +", "$1  $2  $3  "),
+        ]}, {
+            insta::assert_snapshot!($ended.seen(), @$snapshot);
+        });
+    };
+}
+
+pub(crate) use assert_seen;
