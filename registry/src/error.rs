@@ -184,7 +184,7 @@ impl fmt::Display for PluginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node_type {
             Some(node_type) => write!(f, "`{node_type}` of plugin `{}`: ", self.plugin)?,
-            None => write!(f, "plugin `{}`: ", self.plugin)?,
+            None => write!(f, "cannot start plugin `{}`: ", self.plugin)?,
         }
         f.write_str(&self.message)
     }
@@ -261,7 +261,7 @@ pub enum CallError {
     #[error(transparent)]
     Invalid(#[from] Box<Invalid>),
     /// The plugin could not start.
-    #[error("cannot start {0}")]
+    #[error(transparent)]
     Start(Box<PluginError>),
     /// To start, the plugin needs itself: it calls, while it starts, an executor whose plugin waits for it.
     #[error(

@@ -157,6 +157,7 @@ impl Store {
         if after != looks || note.as_deref() != Some(&**candidate.note()) {
             return Err(Box::new(changed(path)));
         }
+        discover::check_loadable(temporary.file(), path)?;
         let stored = Stored {
             path: self.object(digest),
             digest,

@@ -11,6 +11,10 @@ use super::defect::Defect;
 use super::note::Found;
 use super::platform::{Bits, Endian, Platform};
 
+mod dynamic;
+
+pub(super) use dynamic::check as check_dynamic;
+
 /// The first bytes of every ELF file.
 pub(super) const MAGIC: [u8; 4] = *b"\x7fELF";
 
@@ -262,6 +266,9 @@ struct Segment {
     offset: u64,
     length: u64,
     align: u64,
+    /// Where it is loaded, from the start of the library, and how much memory it takes there.
+    address: u64,
+    memory: u64,
 }
 
 impl Segment {
@@ -273,12 +280,16 @@ impl Segment {
                 offset: fields.u64(8)?,
                 length: fields.u64(32)?,
                 align: fields.u64(48)?,
+                address: fields.u64(16)?,
+                memory: fields.u64(40)?,
             },
             Bits::B32 => Self {
                 kind,
                 offset: fields.u32(4)?.into(),
                 length: fields.u32(16)?.into(),
                 align: fields.u32(28)?.into(),
+                address: fields.u32(8)?.into(),
+                memory: fields.u32(20)?.into(),
             },
         })
     }

@@ -10,10 +10,10 @@ use floe_plugin_api::Manifest;
 use super::bytes::Buffers;
 use super::candidate::{Candidate, FileIdentity, Ownership};
 use super::defect::Defect;
-use super::note::read_note;
+use super::note::{check_loadable as check_bytes, read_note};
 use super::open::{self, Owner};
 use super::refusal::{broken_link, not_regular, unopened};
-use crate::error::Rejection;
+use crate::error::{Rejection, Stage};
 
 /// Reads one file, wherever it is; an ordinary library gives nothing.
 pub(crate) fn read_file(path: &Path) -> Result<Option<Candidate>, Rejection> {
@@ -36,6 +36,15 @@ pub(crate) fn read_note_of(file: &File, path: &Path) -> Result<Option<Arc<[u8]>>
     let found = read_note(file, metadata.len(), &mut buffers);
     let note = found.map_err(|defect| defect.reject(path))?.note;
     Ok(note.map(Arc::from))
+}
+
+/// Refuses a file that would end the process if the system's loader were given it.
+pub(crate) fn check_loadable(file: &File, path: &Path) -> Result<(), Rejection> {
+    let metadata = file.metadata().map_err(|error| unopened(path, &error))?;
+    check_bytes(file, metadata.len()).map_err(|defect| Rejection {
+        stage: Stage::Load,
+        ..defect.reject(path)
+    })
 }
 
 /// Opens a regular file, so that its content can be copied or hashed. A link is not followed.

@@ -35,7 +35,7 @@ mod search;
 mod sniff;
 
 pub use candidate::{Candidate, FileIdentity, Ownership};
-pub(crate) use file::{open_library, read_file, read_note_of};
+pub(crate) use file::{check_loadable, open_library, read_file, read_note_of};
 pub use note::fuzz_read;
 pub use outcome::{Ignored, Outcome, Scan, Scanned};
 pub use platform::{Bits, Endian, Format, Machine, Platform};

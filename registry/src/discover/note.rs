@@ -34,9 +34,17 @@ pub(super) fn read_note<'a>(
     }
 }
 
+/// Whether the system's loader can be given a file of this size: what it believes without a look
+/// is there.
+pub(super) fn check_loadable(source: &dyn Source, size: u64) -> Result<(), Defect> {
+    elf::check_dynamic(source, size, &mut Buffers::default())
+}
+
 /// Reads bytes as a library and its manifest, for fuzzing: whatever they are, it must not panic.
 #[doc(hidden)]
 pub fn fuzz_read(bytes: &[u8]) {
+    let loadable = check_loadable(&bytes, bytes.len() as u64);
+    drop(loadable.map_err(|defect| defect.reject(std::path::Path::new("fuzz.so"))));
     let mut buffers = Buffers::default();
     let found = read_note(&bytes, bytes.len() as u64, &mut buffers);
     let outcome = found.and_then(|found| match found.note {
