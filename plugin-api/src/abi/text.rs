@@ -49,13 +49,28 @@ impl Text {
         match &self.repr {
             Repr::Inline { length, bytes } => {
                 let text = bytes.get(..usize::from(*length)).unwrap_or_default();
-                // SAFETY: `Inline` is made in `inline` alone, which copies whole `str`s, and never
-                // changed; its fields are private, and the layout check admits only this crate's
+                // SAFETY: `Inline` is made in `inline` and changed in `set` alone, which copy whole
+                // `str`s; its fields are private, and the layout check admits only this crate's
                 // own definition on the other side.
                 unsafe { std::str::from_utf8_unchecked(text) }
             }
             Repr::Heap { text } => text.as_str(),
         }
+    }
+
+    /// Makes it another text, in its own place where that is short: nothing is moved.
+    #[inline]
+    pub(crate) fn set(&mut self, text: &str) {
+        if let Repr::Inline { length, bytes } = &mut self.repr {
+            if let Some(place) = bytes.get_mut(..text.len()) {
+                place.copy_from_slice(text.as_bytes());
+                #[expect(clippy::cast_possible_truncation, reason = "at most 31")]
+                let new = text.len() as u8;
+                *length = new;
+                return;
+            }
+        }
+        *self = Self::from(text);
     }
 
     #[inline]
@@ -215,6 +230,11 @@ mod tests {
             assert_eq!(kept, text.as_str());
             assert_eq!(matches!(kept.repr, Repr::Inline { .. }), length <= INLINE);
             assert_eq!(String::from(Text::from(text.clone())), text);
+            for old in ["", "short", &"long".repeat(20)] {
+                let mut set = Text::from(old);
+                set.set(&text);
+                assert_eq!(set, text.as_str());
+            }
         }
         assert_eq!(Text::from('é').as_str(), "é");
         assert_eq!(size_of::<Text>(), 40);

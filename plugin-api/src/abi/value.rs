@@ -328,6 +328,19 @@ impl Map {
         self.entries.push(Entry { key, value });
     }
 
+    /// Adds an entry whose name is known not to be there, and gives the place of its value, which is
+    /// null. The entry is written where it stays (see [`Value::receive`]).
+    #[inline]
+    pub(crate) fn place_new(&mut self, key: &str) -> Option<&mut Value> {
+        self.entries.push(Entry {
+            key: Text::EMPTY,
+            value: Value::Null,
+        });
+        let entry = self.entries.last_mut()?;
+        entry.key.set(key);
+        Some(&mut entry.value)
+    }
+
     /// Drops all but the last entry of each name.
     pub(crate) fn keep_last_of_each(&mut self) {
         const WALKED: usize = 16;

@@ -319,7 +319,10 @@ impl SerializeStruct for Entries {
         key: &'static str,
         value: &T,
     ) -> Result<(), ValueError> {
-        self.map.push_new(key.into(), value.serialize(Serializer)?);
+        let value = value.serialize(Serializer)?;
+        if let Some(place) = self.map.place_new(key) {
+            place.receive(value);
+        }
         Ok(())
     }
 
