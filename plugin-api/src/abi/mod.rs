@@ -11,7 +11,7 @@
 //! * No reference outlives the call that it was passed in, except one into a plugin's constants:
 //!   code is never unmapped in process.
 //! * Every function may be called on any thread, and on many at once, unless it says otherwise.
-//! * No unwinding crosses: each side catches its own panics ([`contain`]).
+//! * No unwinding crosses: each side catches its own panics (`contain`).
 //!
 //! Trait objects and the root module are prefix types: later minor versions append to them.
 
