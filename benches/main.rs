@@ -5,7 +5,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a bench that cannot be set up ends, and says where"
+    clippy::print_stderr,
+    reason = "a bench that cannot be set up ends, and says where; what criterion does not measure is printed"
 )]
 
 mod call;
