@@ -168,7 +168,7 @@ impl From<CallError> for Failure {
             CallError::Lookup(error) => Self::from(*error),
             CallError::Rejected(rejection) => Self::of_rejection(*rejection),
             CallError::Invalid(invalid) => Self::of_invalid(*invalid),
-            CallError::Start(error) => Self::of_plugin(&error, format!("cannot start {error}")),
+            CallError::Start(error) => Self::of_plugin(&error, error.to_string()),
             CallError::Executor(error) => Self::of_plugin(&error, error.to_string()),
             other => {
                 let exit = Exit::of_plugin_error(other.kind());

@@ -200,7 +200,8 @@ impl Visit for Fields {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value, false);
+        // Unsigned for the subscriber too, where a value of this crate would be signed if it fits.
+        self.add(field, Value::U64(value), false);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -1,6 +1,6 @@
 //! The code that `export_plugin!` writes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Result;
 use syn::spanned::Spanned;
@@ -13,19 +13,22 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
     let aborting = manifest::json(declaration, "abort")?;
     let (major, minor) = API_VERSION;
     let plugin = &declaration.plugin;
+    // Seen by the code written here alone: a vendor's function may have any of these names.
+    let [input, call, output] =
+        ["input", "call", "output"].map(|name| Ident::new(name, Span::mixed_site()));
 
     let calls = (0_u32..)
         .zip(&declaration.executors)
         .map(|(operation, executor)| {
             let function = &executor.function;
             // At the function, so that one that is no executor is pointed at.
-            let call = quote_spanned! {function.span()=>
-                ::floe_plugin_api::Executor::<#plugin, _>::execute(#function, self, input, call)
+            let answer = quote_spanned! {function.span()=>
+                ::floe_plugin_api::Executor::<#plugin, _>::execute(#function, self, #input, #call)
             };
             quote! {
-                #operation => match #call {
+                #operation => match #answer {
                     ::floe_plugin_api::__private::Ok(given) => {
-                        ::floe_plugin_api::__private::Ok(output.receive(given))
+                        ::floe_plugin_api::__private::Ok(#output.receive(given))
                     }
                     ::floe_plugin_api::__private::Err(error) => {
                         ::floe_plugin_api::__private::Err(error)
@@ -92,9 +95,9 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
                 fn dispatch(
                     &self,
                     operation: u32,
-                    input: &::floe_plugin_api::Value,
-                    call: &::floe_plugin_api::CallContext<'_>,
-                    output: &mut ::floe_plugin_api::Value,
+                    #input: &::floe_plugin_api::Value,
+                    #call: &::floe_plugin_api::CallContext<'_>,
+                    #output: &mut ::floe_plugin_api::Value,
                 ) -> ::floe_plugin_api::__private::Option<::floe_plugin_api::Result<()>> {
                     ::floe_plugin_api::__private::Some(match operation {
                         #(#calls)*

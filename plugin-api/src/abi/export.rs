@@ -113,7 +113,11 @@ extern "C" fn manifest<P: Exported>() -> RStr<'static> {
 }
 
 extern "C" fn describe<P: Exported>() -> RResult<RString, RawError> {
-    match contain(P::describe) {
+    let described = contain(|| {
+        install_hook();
+        P::describe()
+    });
+    match described {
         Ok(text) => ROk(text.into()),
         Err(panicked) => RErr(panicked.into()),
     }

@@ -200,6 +200,9 @@ macro_rules! sequence {
 
 sequence! {
     /// Bytes; dereferences to a slice.
+    ///
+    /// `Value::from(Bytes::from(vec))` is bytes; `Value::from(vec)` of a `Vec<u8>` is, as of any other
+    /// vector, a list.
     Bytes of u8
 }
 

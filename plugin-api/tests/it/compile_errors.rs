@@ -11,6 +11,7 @@ const COMPILER: &str = "rustc 1.95.";
 #[test]
 fn mistakes_are_named_where_they_are() {
     let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/export/*.rs");
     cases.compile_fail("tests/ui/data/*.rs");
     if compiler().starts_with(COMPILER) {

@@ -58,18 +58,9 @@ impl RawHost for Bridge {
         });
         match called {
             Ok(Ok(output)) => ROk(output),
-            Ok(Err(error)) => RErr(of_another(error).into()),
-            Err(panicked) => RErr(of_another(Error::from(RawError::from(panicked))).into()),
+            Ok(Err(error)) => RErr(error.into()),
+            Err(panicked) => RErr(panicked.into()),
         }
-    }
-}
-
-/// An error of what a plugin called, as that plugin may pass it on: the kind that says that an
-/// instance panicked, and is no longer to be used, is for the instance that did.
-fn of_another(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Panicked => error.with_kind(ErrorKind::ExecutionError),
-        _ => error,
     }
 }
 

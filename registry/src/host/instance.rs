@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use floe_plugin_api::abi::abi_stable::std_types::{RNone, RSome};
-use floe_plugin_api::abi::{RawCallRef, RawPluginBox};
+use floe_plugin_api::abi::abi_stable::std_types::{RErr, RNone, RSome};
+use floe_plugin_api::abi::{RawCallRef, RawPluginBox, in_process};
 use floe_plugin_api::{Error, ErrorKind, Value};
 
 /// One started, configured plugin.
@@ -49,5 +49,22 @@ impl Instance {
             self.poisoned.store(true, Ordering::Relaxed);
         }
         error
+    }
+}
+
+impl Drop for Instance {
+    /// Stops the plugin, unless a panic has left it in a state that nobody can vouch for; it is only
+    /// dropped then. Whoever held it last waits for that.
+    fn drop(&mut self) {
+        if self.is_poisoned() {
+            return;
+        }
+        // Stopping takes the plugin, so something has to stand in its place until the end.
+        let nothing = in_process(|_, _| Ok(Value::Null));
+        let plugin = std::mem::replace(&mut self.plugin, nothing);
+        if let RErr(error) = plugin.stop() {
+            let error = Error::from(error);
+            tracing::warn!(kind = %error.kind(), %error, "a plugin did not stop well");
+        }
     }
 }

@@ -1,0 +1,29 @@
+//! Good and hostile plugins, found, refused, loaded and called through a registry.
+#![cfg(target_os = "linux")]
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and tell what they did not run"
+)]
+
+mod admission;
+mod bytes;
+mod catalog;
+mod changes;
+mod concurrency;
+mod constructors;
+mod files;
+mod in_process;
+mod laziness;
+mod loading;
+mod lock;
+mod order;
+mod panics;
+mod running;
+mod unsafety;
+
+/// The program of the host that a test runs as a process of its own.
+const HOST: &str = env!("CARGO_BIN_EXE_loader-tests-host");
