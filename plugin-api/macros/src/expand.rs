@@ -14,24 +14,25 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
     let (major, minor) = API_VERSION;
     let plugin = &declaration.plugin;
     // Seen by the code written here alone: a vendor's function may have any of these names.
-    let [input, call, output] =
-        ["input", "call", "output"].map(|name| Ident::new(name, Span::mixed_site()));
+    let [operation, input, call, output, given, error] =
+        ["operation", "input", "call", "output", "given", "error"]
+            .map(|name| Ident::new(name, Span::mixed_site()));
 
     let calls = (0_u32..)
         .zip(&declaration.executors)
-        .map(|(operation, executor)| {
+        .map(|(number, executor)| {
             let function = &executor.function;
             // At the function, so that one that is no executor is pointed at.
             let answer = quote_spanned! {function.span()=>
                 ::floe_plugin_api::Executor::<#plugin, _>::execute(#function, self, #input, #call)
             };
             quote! {
-                #operation => match #answer {
-                    ::floe_plugin_api::__private::Ok(given) => {
-                        ::floe_plugin_api::__private::Ok(#output.receive(given))
+                #number => match #answer {
+                    ::floe_plugin_api::__private::Ok(#given) => {
+                        ::floe_plugin_api::__private::Ok(#output.receive(#given))
                     }
-                    ::floe_plugin_api::__private::Err(error) => {
-                        ::floe_plugin_api::__private::Err(error)
+                    ::floe_plugin_api::__private::Err(#error) => {
+                        ::floe_plugin_api::__private::Err(#error)
                     }
                 },
             }
@@ -94,12 +95,12 @@ pub(crate) fn expand(declaration: &Declaration) -> Result<TokenStream> {
                 #[inline]
                 fn dispatch(
                     &self,
-                    operation: u32,
+                    #operation: u32,
                     #input: &::floe_plugin_api::Value,
                     #call: &::floe_plugin_api::CallContext<'_>,
                     #output: &mut ::floe_plugin_api::Value,
                 ) -> ::floe_plugin_api::__private::Option<::floe_plugin_api::Result<()>> {
-                    ::floe_plugin_api::__private::Some(match operation {
+                    ::floe_plugin_api::__private::Some(match #operation {
                         #(#calls)*
                         _ => return ::floe_plugin_api::__private::None,
                     })

@@ -28,6 +28,14 @@ fn operation(_: &Named, value: &Value, _: &CallContext<'_>) -> Result<Value> {
     Ok(value.clone())
 }
 
+fn given(_: &Named, value: &Value, _: &CallContext<'_>) -> Result<Value> {
+    Ok(value.clone())
+}
+
+fn error(_: &Named, value: &Value, _: &CallContext<'_>) -> Result<Value> {
+    Ok(value.clone())
+}
+
 export_plugin! {
     plugin: Named,
     name: "named",
@@ -37,6 +45,8 @@ export_plugin! {
         "named.input" => input,
         "named.output" => output,
         "named.operation" => operation,
+        "named.given" => given,
+        "named.error" => error,
     ],
 }
 
