@@ -72,3 +72,9 @@ pub use self::schema::{ExecutorSchemas, Invalid, Schemas, Subject, Violation};
 pub mod __fuzz {
     pub use crate::discover::fuzz_read as read;
 }
+
+/// The examples of the readmes are tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../../README.md")]
+struct Readme;
