@@ -1,6 +1,6 @@
 //! The plugin that is loaded and called, and copies of it.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,10 +51,14 @@ pub(crate) fn copy(directory: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = directory.join(format!("libcopy{count}.so"));
-    fs::copy(library(), &path).unwrap();
+    // Written from memory and synced, as floe's own copies are: mapping what is on the disk alone, or
+    // is on its way there, would measure the disk.
+    let mut bytes = fs::read(library()).unwrap();
     // What follows the section table belongs to nothing.
-    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-    write!(file, "{}-{count}", std::process::id()).unwrap();
+    write!(bytes, "{}-{count}", std::process::id()).unwrap();
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(&bytes).unwrap();
+    file.sync_all().unwrap();
     path
 }
 
@@ -77,11 +81,15 @@ pub(crate) fn registry(directory: &Path, store: &Path) -> Registry {
         .unwrap()
 }
 
+/// Waits until files that were just written are old enough for their content to be remembered, and
+/// until the disk has taken them, so that what is measured next is measured alike.
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_millis(300));
+}
+
 /// Puts the copies of all plugins below a directory in a store, from another process: in this one
 /// they are not to be mapped yet.
 pub(crate) fn warm_store(directories: &Path, store: &Path) {
-    // A file that was just written may still change unseen; its content is remembered later.
-    std::thread::sleep(Duration::from_millis(200));
     let status = command(std::env::current_exe().unwrap())
         .env(WARM, directories)
         .env(WARM_STORE, store)
