@@ -38,6 +38,7 @@ mod builder;
 mod config;
 mod discover;
 mod error;
+pub mod graph;
 mod handle;
 mod host;
 mod id;
