@@ -38,6 +38,13 @@ mod builder;
 mod config;
 mod discover;
 mod error;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "wired up by the life cycle"
+)]
+mod event;
 pub mod graph;
 mod handle;
 mod host;
