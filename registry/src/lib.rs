@@ -53,6 +53,13 @@ mod info;
 mod lifecycle;
 mod registry;
 mod schema;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "wired up by the life cycle"
+)]
+mod stats;
 
 pub use floe_plugin_api as api;
 
