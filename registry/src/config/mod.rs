@@ -1,0 +1,9 @@
+//! What a registry and its plugins are told from outside: by `floe.toml`, the environment and the
+//! program.
+
+mod search;
+mod settings;
+
+pub(crate) use self::search::default_store;
+pub use self::search::{PATH_VARIABLE, STORE_VARIABLE, search_path};
+pub use self::settings::{SETTINGS_FILE, Settings, SettingsError};
