@@ -56,6 +56,7 @@
 //! * [`Plugin`] is a configured instance; [`Executor`] is a function on it; [`export_plugin!`] names
 //!   both and writes everything that crosses.
 //! * [`Value`] is the one data type that crosses; `#[data]` types convert to and from it.
+//! * [`Secret`] is a text of the configuration that is never shown.
 //! * [`CallContext`] tells of the call: run, tenant, deadline, cancellation, progress.
 //! * [`HostRef`] calls other executors; [`tracing`] events reach the host's log by themselves.
 //! * [`Error`] is what an executor says when it cannot answer. A panic is contained, costs the
@@ -78,6 +79,7 @@ mod host;
 mod kind;
 mod log;
 mod plugin;
+mod secret;
 mod value;
 mod version;
 
@@ -92,6 +94,7 @@ pub use self::host::HostRef;
 pub use self::kind::{Kind, ParseKindError};
 pub use self::manifest::{Dependency, ExecutorMetadata, Manifest, ManifestError, PanicStrategy};
 pub use self::plugin::{Executor, NoConfig, Plugin, Typed, Untyped};
+pub use self::secret::Secret;
 pub use self::value::{JsonError, ValueError};
 pub use self::version::{ApiVersion, Incompatible, ParseApiVersionError, Rule};
 
