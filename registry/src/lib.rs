@@ -68,7 +68,8 @@ pub use self::admit::{
 };
 pub use self::builder::{BuildError, RegistryBuilder};
 pub use self::config::{
-    PATH_VARIABLE, SETTINGS_FILE, STORE_VARIABLE, Settings, SettingsError, search_path,
+    CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STORE_VARIABLE,
+    Settings, SettingsError, search_path,
 };
 pub use self::discover::{
     Bits, Candidate, Endian, FileIdentity, Format, Ignored, Machine, Outcome, Ownership, Platform,

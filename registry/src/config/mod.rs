@@ -1,9 +1,12 @@
 //! What a registry and its plugins are told from outside: by `floe.toml`, the environment and the
 //! program.
 
+mod limits;
 mod search;
 mod settings;
 
+pub(crate) use self::limits::PARALLEL;
+pub use self::limits::{CircuitSettings, Deadlines, InstanceLimits};
 pub(crate) use self::search::default_store;
 pub use self::search::{PATH_VARIABLE, STORE_VARIABLE, search_path};
 pub use self::settings::{SETTINGS_FILE, Settings, SettingsError};

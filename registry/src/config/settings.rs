@@ -1,11 +1,16 @@
 //! What `floe.toml` says.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use floe_plugin_api::{Map, Value};
 use serde::Deserialize;
 
+use super::limits::{CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, StartTable};
+use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::Trust;
 use crate::discover::SearchDirectory;
 use crate::lifecycle::Mode;
@@ -25,10 +30,32 @@ pub const SETTINGS_FILE: &str = "floe.toml";
 ///
 /// [trust]
 /// policy = "owner"    # or "any"
+///
+/// [plugins.sqlite]    # a plugin's configuration
+/// path = "weather.db"
+///
+/// [instances]
+/// capacity = 1000     # how many at once
+/// weight = 4000       # what they weigh together; no limit where it is left out
+///
+/// [deadlines]         # "500ms", "30s", "2m", "1h" or "none"
+/// create = "30s"
+/// health = "5s"
+/// stop = "30s"
+/// call = "none"
+///
+/// [circuit]           # after so many panics in the window, a plugin rests
+/// panics = 5
+/// window = "60s"
+/// rest = "30s"
+///
+/// [start]
+/// parallel = 5        # how many plugins at once
 /// ```
 ///
-/// Paths are taken from the file's own directory.
-#[derive(Clone, Debug, Default)]
+/// Paths of the search and the store are taken from the file's own directory. Dates and times of a
+/// plugin's configuration become strings.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Settings {
     /// The file.
@@ -41,6 +68,51 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// Which files are trusted.
     pub trust: Trust,
+    /// The configuration of each plugin, by name: a map.
+    pub plugins: BTreeMap<String, Value>,
+    /// How many instances may live at once.
+    pub instances: InstanceLimits,
+    /// How long a plugin may take.
+    pub deadlines: Deadlines,
+    /// When a plugin that panics is let be.
+    pub circuit: CircuitSettings,
+    /// How many plugins are started at once, never 0.
+    pub parallel: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::new(),
+            directories: Vec::new(),
+            mode: Mode::default(),
+            store: None,
+            trust: Trust::default(),
+            plugins: BTreeMap::new(),
+            instances: InstanceLimits::default(),
+            deadlines: Deadlines::default(),
+            circuit: CircuitSettings::default(),
+            parallel: PARALLEL,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Names the plugins that are configured, and not how: which of it is secret, only they know.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .field("directories", &self.directories)
+            .field("mode", &self.mode)
+            .field("store", &self.store)
+            .field("trust", &self.trust)
+            .field("plugins", &self.plugins.keys())
+            .field("instances", &self.instances)
+            .field("deadlines", &self.deadlines)
+            .field("circuit", &self.circuit)
+            .field("parallel", &self.parallel)
+            .finish()
+    }
 }
 
 /// Why a `floe.toml` could not be used.
@@ -71,6 +143,11 @@ struct Document {
     search: Search,
     store: StoreTable,
     trust: TrustTable,
+    plugins: BTreeMap<String, toml::Value>,
+    instances: InstancesTable,
+    deadlines: DeadlinesTable,
+    circuit: CircuitTable,
+    start: StartTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -140,11 +217,25 @@ impl Settings {
             path: path.to_owned(),
             source,
         })?;
-        let document: Document =
-            toml::from_str(&text).map_err(|error| SettingsError::Malformed {
-                path: path.to_owned(),
-                reason: error.to_string().trim_end().to_owned(),
-            })?;
+        Self::parse(path, &text).map_err(|reason| SettingsError::Malformed {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, String> {
+        let document: Document = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        let mut plugins = BTreeMap::new();
+        for (name, config) in document.plugins {
+            if !config.is_table() {
+                // Not its value: it may be meant as a secret.
+                return Err(format!(
+                    "`plugins.{name}` is of type {}, expected a table: write its settings below `[plugins.{name}]`",
+                    config.type_str()
+                ));
+            }
+            plugins.insert(name, value(config));
+        }
         let base = path.parent().unwrap_or(Path::new(""));
         let directories = document.search.paths.into_iter().map(|entry| match entry {
             SearchEntry::Path(path) => SearchDirectory::new(base.join(path)),
@@ -168,7 +259,202 @@ impl Settings {
                 Policy::Owner => Trust::Owner,
                 Policy::Any => Trust::Any,
             },
+            plugins,
+            instances: document.instances.into(),
+            deadlines: document.deadlines.into(),
+            circuit: document.circuit.into(),
+            parallel: document.start.parallel(),
             file: path.to_owned(),
         })
+    }
+}
+
+/// Says where a text is no settings file and why, with the line itself unless that may be of a
+/// plugin's configuration, which may be secret.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let whole = error.to_string().trim_end().to_owned();
+    let Some(span) = error.span() else {
+        return whole;
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    // A value in several lines may have begun anywhere above.
+    let until = text.get(span.start..).and_then(|rest| rest.find('\n'));
+    let until = until.map_or(text.len(), |length| span.start + length);
+    if !text.get(..until).unwrap_or(text).contains("plugins") {
+        return whole;
+    }
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+    format!(
+        "line {line}, column {column}: {}",
+        error.message().trim_end()
+    )
+}
+
+/// The same value as the plugin interface has it.
+fn value(source: toml::Value) -> Value {
+    match source {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(integer) => integer.into(),
+        toml::Value::Float(float) => float.into(),
+        toml::Value::Boolean(boolean) => boolean.into(),
+        toml::Value::Datetime(datetime) => datetime.to_string().into(),
+        toml::Value::Array(items) => items.into_iter().map(value).collect(),
+        toml::Value::Table(table) => {
+            let entries = table.into_iter().map(|(key, each)| (key, value(each)));
+            entries.collect::<Map>().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use floe_plugin_api::value;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, String> {
+        Settings::parse(Path::new("/etc/floe.toml"), text)
+    }
+
+    #[test]
+    fn an_empty_file_says_what_none_says() {
+        let (read, none) = (parse("").unwrap(), Settings::default());
+        assert_eq!(read.instances, none.instances);
+        assert_eq!(read.deadlines, none.deadlines);
+        assert_eq!(read.circuit, none.circuit);
+        assert_eq!(read.parallel, none.parallel);
+        assert!(read.plugins.is_empty());
+    }
+
+    #[test]
+    fn limits_are_read() {
+        let read = parse(
+            r#"
+            [instances]
+            capacity = 7
+            weight = 12
+            [deadlines]
+            create = "none"
+            health = "250ms"
+            call = "2m"
+            [circuit]
+            panics = 2
+            rest = "1h"
+            [start]
+            parallel = 3
+            "#,
+        )
+        .unwrap();
+        assert_eq!(
+            read.instances,
+            InstanceLimits::default().capacity(7).weight(12)
+        );
+        assert_eq!(
+            read.deadlines,
+            Deadlines::default()
+                .create(None)
+                .health(Duration::from_millis(250))
+                .call(Duration::from_secs(120))
+        );
+        assert_eq!(
+            read.circuit,
+            CircuitSettings::default()
+                .panics(2)
+                .rest(Duration::from_secs(3600))
+        );
+        assert_eq!(read.parallel, 3);
+    }
+
+    #[test]
+    fn a_plugins_table_is_kept_as_it_is() {
+        let read = parse(
+            r#"
+            [plugins.sqlite]
+            path = "weather.db"
+            big = 9223372036854775807
+            share = 0.5
+            since = 1979-05-27T07:32:00Z
+            tags = ["a", { b = true }]
+            [plugins.sqlite.inner]
+            on = false
+            [plugins.other-one]
+            "#,
+        )
+        .unwrap();
+        assert_eq!(
+            read.plugins["sqlite"],
+            value!({
+                "path": "weather.db", "big": (i64::MAX), "share": 0.5,
+                "since": "1979-05-27T07:32:00Z", "tags": ["a", {"b": true}], "inner": {"on": false},
+            })
+        );
+        assert_eq!(read.plugins["other-one"], value!({}));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_by_its_place() {
+        for (text, parts) in [
+            (
+                "[deadlines]\ncreat = \"1s\"",
+                &["unknown field `creat`", "`create`"][..],
+            ),
+            ("[limits]", &["unknown field `limits`", "`deadlines`"]),
+            ("[instances]\ncapacity = 0", &["capacity = 0", "nonzero"]),
+            ("[instances]\nweight = -1", &["weight = -1", "nonzero"]),
+            (
+                "[start]\nparallel = \"x\"",
+                &["parallel = \"x\"", "nonzero"],
+            ),
+            ("[circuit]\npanics = 0", &["panics = 0", "nonzero"]),
+            (
+                "[deadlines]\nstop = \"30\"",
+                &[
+                    "stop = \"30\"",
+                    "a duration such as `500ms`, `30s`, `2m` or `1h`, or `none`",
+                ],
+            ),
+            (
+                "[deadlines]\nstop = 30",
+                &["stop = 30", "integer `30`", "a duration such as"],
+            ),
+            (
+                "[circuit]\nwindow = \"none\"",
+                &["\"none\"", "expected a duration such as"],
+            ),
+        ] {
+            let refused = parse(text).unwrap_err();
+            for part in parts {
+                assert!(refused.contains(part), "{part} in {refused}");
+            }
+            assert!(refused.contains("line"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_what_a_plugin_is_given() {
+        for text in [
+            "[plugins.a]\npassword = \"hunter2",
+            "[plugins.a]\npassword = hunter2",
+            "[plugins.a]\npassword = \"hunter2\"\npassword = \"hunter2\"",
+            "[plugins.a]\npassword = \"\"\"\nhunter2\n\\q\"\"\"",
+            "plugins.a = \"hunter2\"",
+            "plugins.a.password = \"hunter2\" hunter2",
+            "plugins = { a = { password = \"hunter2\\q\" } }",
+            "[plugins]\na = [\"hunter2\"]",
+        ] {
+            let refused = parse(text).unwrap_err();
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+        let refused = parse("[plugins]\nsqlite = 3").unwrap_err();
+        assert_eq!(
+            refused,
+            "`plugins.sqlite` is of type integer, expected a table: write its settings below `[plugins.sqlite]`"
+        );
+        let read = parse("[plugins.a]\npassword = \"hunter2\"").unwrap();
+        assert!(!format!("{read:?}").contains("hunter2"));
     }
 }
