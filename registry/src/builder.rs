@@ -1,26 +1,36 @@
 //! How a registry is set up.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use floe_plugin_api::{ApiVersion, Value};
 
 use crate::admit::{Admission, Store, Trust};
-use crate::config::default_store;
+use crate::config::{
+    CircuitSettings, Deadlines, Environment, InstanceLimits, PARALLEL, Settings, Sources,
+    default_store,
+};
 use crate::discover::SearchDirectory;
 use crate::error::Rejection;
 use crate::lifecycle::Mode;
 use crate::registry::Registry;
 
 /// How a registry is set up. Made by [`Registry::builder`].
-#[derive(Debug)]
 #[must_use = "nothing is scanned before `build`"]
 pub struct RegistryBuilder {
     pub(crate) directories: Vec<SearchDirectory>,
     pub(crate) admission: Admission,
     pub(crate) mode: Mode,
     pub(crate) store: Option<PathBuf>,
-    pub(crate) configs: HashMap<String, Value>,
+    /// What the settings say of plugins.
+    pub(crate) settings: BTreeMap<String, Value>,
+    /// What the program says of them.
+    pub(crate) configs: BTreeMap<String, Value>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) instances: InstanceLimits,
+    pub(crate) circuit: CircuitSettings,
+    pub(crate) parallel: usize,
 }
 
 impl RegistryBuilder {
@@ -30,7 +40,12 @@ impl RegistryBuilder {
             admission: Admission::host(),
             mode: Mode::Loose,
             store: None,
-            configs: HashMap::new(),
+            settings: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            instances: InstanceLimits::default(),
+            circuit: CircuitSettings::default(),
+            parallel: PARALLEL,
         }
     }
 
@@ -72,13 +87,71 @@ impl RegistryBuilder {
         self
     }
 
-    /// Sets the configuration that the plugin of this name is started with. By default it is empty.
+    /// Takes over all that the settings say: their directories at the end of the search path, and the
+    /// rest in place of what was set before. A configuration by [`RegistryBuilder::config`] stays
+    /// stronger than theirs, whichever is called first.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    ///
+    /// use floe_registry::{Registry, Settings};
+    ///
+    /// let settings = Settings::read(Path::new("floe.toml"))?;
+    /// let registry = Registry::builder().settings(&settings).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.directories
+            .extend(settings.directories.iter().cloned());
+        self.mode = settings.mode;
+        if settings.store.is_some() {
+            self.store.clone_from(&settings.store);
+        }
+        self.settings.clone_from(&settings.plugins);
+        self.deadlines = settings.deadlines;
+        self.instances = settings.instances;
+        self.circuit = settings.circuit;
+        self.parallel = settings.parallel;
+        self.trust(settings.trust)
+    }
+
+    /// Sets what the plugin of this name is configured with.
+    ///
+    /// It lies over what the environment says (`FLOE_PLUGINS__NAME__KEY`), and that over the settings:
+    /// maps are merged key by key, anything else replaces what is below it. What is then missing has the
+    /// default that the plugin's schema states.
     pub fn config(mut self, plugin: impl Into<String>, config: Value) -> Self {
         self.configs.insert(plugin.into(), config);
         self
     }
 
-    /// Scans the search path. No plugin is loaded.
+    /// Sets how long plugins may take.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// Sets how many instances may live at once.
+    pub fn instances(mut self, instances: InstanceLimits) -> Self {
+        self.instances = instances;
+        self
+    }
+
+    /// Sets when a plugin that panics again and again is let be for a while.
+    pub fn circuit(mut self, circuit: CircuitSettings) -> Self {
+        self.circuit = circuit;
+        self
+    }
+
+    /// Sets how many plugins are started at once, where many are to be; 0 is taken as 1. By default
+    /// 5 are.
+    pub fn parallel(mut self, parallel: usize) -> Self {
+        self.parallel = parallel.max(1);
+        self
+    }
+
+    /// Scans the search path. No plugin is loaded. What the environment says of plugins is read now, and
+    /// not again.
     ///
     /// # Errors
     ///
@@ -87,8 +160,35 @@ impl RegistryBuilder {
         Registry::new(self)
     }
 
+    /// What plugins are given, with the environment as it is now.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::new(
+            self.settings.clone(),
+            Environment::capture(),
+            self.configs.clone(),
+        )
+    }
+
     pub(crate) fn make_store(&self) -> Store {
         Store::new(self.store.clone().unwrap_or_else(default_store))
+    }
+}
+
+impl fmt::Debug for RegistryBuilder {
+    /// Names the plugins that are configured, and not how: which of it is secret, only they know.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryBuilder")
+            .field("directories", &self.directories)
+            .field("admission", &self.admission)
+            .field("mode", &self.mode)
+            .field("store", &self.store)
+            .field("settings", &self.settings.keys())
+            .field("configs", &self.configs.keys())
+            .field("deadlines", &self.deadlines)
+            .field("instances", &self.instances)
+            .field("circuit", &self.circuit)
+            .field("parallel", &self.parallel)
+            .finish()
     }
 }
 
@@ -118,4 +218,56 @@ fn list(rejections: &[Rejection]) -> String {
         text.push(format!("and {} more", rejections.len() - SHOWN));
     }
     text.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use floe_plugin_api::value;
+
+    use super::*;
+    use crate::discover::SearchDirectory;
+
+    #[test]
+    fn settings_are_taken_over() {
+        let mut settings = Settings::default();
+        settings.directories = vec![SearchDirectory::new("/b")];
+        settings.mode = Mode::Strict;
+        settings.trust = Trust::Any;
+        settings.plugins = [("a".to_owned(), value!({"k": 1, "l": 1}))].into();
+        settings.instances = InstanceLimits::default().capacity(3);
+        settings.deadlines = Deadlines::default().call(Duration::from_secs(1));
+        settings.circuit = CircuitSettings::default().panics(1);
+        settings.parallel = 2;
+        let builder = RegistryBuilder::new()
+            .directory("/a")
+            .store("/store")
+            .config("a", value!({"k": 2}))
+            .settings(&settings);
+        assert_eq!(builder.directories.len(), 2);
+        assert_eq!(builder.mode, Mode::Strict);
+        assert_eq!(builder.store, Some("/store".into()));
+        assert_eq!(builder.admission.trust, Trust::Any);
+        assert_eq!(builder.instances.capacity, 3);
+        assert_eq!(builder.deadlines, settings.deadlines);
+        assert_eq!(builder.circuit, settings.circuit);
+        assert_eq!(builder.parallel, 2);
+        let effective = builder
+            .sources()
+            .of("a")
+            .resolve(&true.into(), "a")
+            .unwrap();
+        assert_eq!(effective.value, value!({"k": 2, "l": 1}));
+    }
+
+    #[test]
+    fn it_does_not_show_what_plugins_are_given() {
+        let builder = RegistryBuilder::new().config("a", value!({"k": "hunter2"}));
+        let shown = format!("{builder:?} {:?}", builder.sources());
+        assert!(
+            shown.contains("\"a\"") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
 }

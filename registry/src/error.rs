@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::id::ParseReferenceError;
-use crate::schema::{Invalid, Subject};
+use crate::schema::{Invalid, Secrets, Subject};
 
 /// A stage of a plugin's route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -153,6 +153,18 @@ impl PluginError {
                 Some(Box::new(Cause { message, next }))
             }),
         }
+    }
+
+    /// The same without the secrets of the configuration, which a plugin may quote.
+    pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
+        self.message = secrets.mask(&self.message);
+        self.details = secrets.mask_value(&self.details);
+        let mut next = self.cause.as_deref_mut();
+        while let Some(cause) = next {
+            cause.message = secrets.mask(&cause.message);
+            next = cause.next.as_deref_mut();
+        }
+        self
     }
 
     /// The causes, from the nearest to the farthest.

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::admit::{self, Admission, Store};
 use crate::builder::{BuildError, RegistryBuilder};
-use crate::config;
+use crate::config::{self, Sources};
 use crate::discover::{self, FileIdentity, Ignored, Outcome, SearchDirectory};
 use crate::error::{CallError, LookupError, Rejection, Stage};
 use crate::handle::Handle;
@@ -56,7 +56,7 @@ struct Inner {
     directories: Vec<SearchDirectory>,
     admission: Admission,
     mode: Mode,
-    configs: HashMap<String, Value>,
+    sources: Sources,
     ground: Arc<Ground>,
     catalog: ArcSwap<Catalog>,
     /// The executors of this program. Its lock is held by whoever makes a new catalog.
@@ -100,6 +100,7 @@ impl Registry {
 
     fn unscanned(builder: RegistryBuilder) -> Self {
         let store = builder.make_store();
+        let sources = builder.sources();
         let inner = Arc::new_cyclic(|weak: &Weak<Inner>| Inner {
             ground: Arc::new(Ground {
                 store,
@@ -108,7 +109,7 @@ impl Registry {
             directories: builder.directories,
             admission: builder.admission,
             mode: builder.mode,
-            configs: builder.configs,
+            sources,
             catalog: ArcSwap::from_pointee(Catalog::new(Vec::new(), Vec::new(), builder.mode)),
             in_process: Mutex::new(Vec::new()),
         });
@@ -436,11 +437,9 @@ impl Inner {
                         slots.push(slot.clone());
                         continue;
                     }
-                    let config = self
-                        .configs
-                        .get(&admitted.candidate().manifest().name)
-                        .cloned();
-                    let slot = Arc::new(Slot::of_library(admitted, config, self.ground.clone()));
+                    let given = self.sources.of(&admitted.candidate().manifest().name);
+                    let given = Arc::new(given);
+                    let slot = Arc::new(Slot::of_library(admitted, given, self.ground.clone()));
                     match before {
                         Some(_) => changes.changed.extend(change(&slot)),
                         None => changes.added.extend(change(&slot)),

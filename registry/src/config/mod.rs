@@ -1,10 +1,16 @@
 //! What a registry and its plugins are told from outside: by `floe.toml`, the environment and the
 //! program.
 
+mod effective;
+mod environment;
+mod given;
 mod limits;
 mod search;
 mod settings;
 
+pub(crate) use self::effective::Effective;
+pub(crate) use self::environment::Environment;
+pub(crate) use self::given::{Given, Sources};
 pub(crate) use self::limits::PARALLEL;
 pub use self::limits::{CircuitSettings, Deadlines, InstanceLimits};
 pub(crate) use self::search::default_store;

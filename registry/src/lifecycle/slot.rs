@@ -5,17 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwapOption;
+use floe_plugin_api::Manifest;
 use floe_plugin_api::abi::RawPluginBox;
-use floe_plugin_api::{Manifest, Map, Value};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::turn::Turn;
 use crate::admit::{Admitted, Store};
+use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
 use crate::host::{Image, Instance, Route, host_for};
 use crate::id::{Digest, PluginId};
-use crate::schema::{self, Schemas, Subject};
+use crate::schema::{self, Schemas};
 
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -72,7 +73,7 @@ pub(crate) struct Slot {
     id: PluginId,
     manifest: Arc<Manifest>,
     source: Source,
-    config: Option<Value>,
+    given: Arc<Given>,
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
     schemas: OnceLock<Arc<Schemas>>,
@@ -82,18 +83,9 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A slot of an admitted file. Nothing is loaded.
-    pub(crate) fn of_library(
-        admitted: Admitted,
-        config: Option<Value>,
-        ground: Arc<Ground>,
-    ) -> Self {
+    pub(crate) fn of_library(admitted: Admitted, given: Arc<Given>, ground: Arc<Ground>) -> Self {
         let manifest = admitted.candidate().manifest().clone();
-        Self::new(
-            manifest,
-            Source::Library(Box::new(admitted)),
-            config,
-            ground,
-        )
+        Self::new(manifest, Source::Library(Box::new(admitted)), given, ground)
     }
 
     /// A slot of a function of this program, which is ready at once.
@@ -102,7 +94,12 @@ impl Slot {
         plugin: RawPluginBox,
         ground: Arc<Ground>,
     ) -> Self {
-        let slot = Self::new(Arc::new(manifest), Source::InProcess, None, ground);
+        let slot = Self::new(
+            Arc::new(manifest),
+            Source::InProcess,
+            Arc::default(),
+            ground,
+        );
         slot.live.store(Some(Arc::new(Instance::new(plugin))));
         slot
     }
@@ -110,7 +107,7 @@ impl Slot {
     fn new(
         manifest: Arc<Manifest>,
         source: Source,
-        config: Option<Value>,
+        given: Arc<Given>,
         ground: Arc<Ground>,
     ) -> Self {
         Self {
@@ -120,7 +117,7 @@ impl Slot {
             },
             manifest,
             source,
-            config,
+            given,
             ground,
             image: OnceLock::new(),
             schemas: OnceLock::new(),
@@ -237,13 +234,9 @@ impl Slot {
             return Ok(instance);
         }
         let image = self.image()?;
-        let nothing = Value::Map(Map::new());
-        let config = self.config.as_ref().unwrap_or(&nothing);
-        if self.config.is_some() {
-            self.check_config(config)?;
-        }
+        let effective = self.effective()?;
         let host = host_for(self.ground.route.clone());
-        match image.start(config, host) {
+        match image.start(&effective.value, host) {
             Ok(instance) => {
                 let instance = Arc::new(instance);
                 self.live.store(Some(instance.clone()));
@@ -251,15 +244,27 @@ impl Slot {
                 Ok(instance)
             }
             Err(error) => {
-                // Which field it was is known to the schema better than to the plugin.
-                if error.kind() == floe_plugin_api::ErrorKind::Configuration {
-                    self.check_config(config)?;
-                }
                 let error = PluginError::new(self.title(), None, &error);
+                let error = error.masked(&effective.secrets);
                 self.fail(Stage::Start, error.to_string());
                 Err(CallError::Start(Box::new(error)))
             }
         }
+    }
+
+    /// What an instance is started with. To be called in one's turn.
+    fn effective(&self) -> Result<Effective, CallError> {
+        let schemas = match self.schemas_in_turn() {
+            Ok(schemas) => schemas,
+            // What was given cannot be judged; nothing need not be.
+            Err(_) if self.given.is_empty() => return Ok(Effective::default()),
+            Err(error) => return Err(error),
+        };
+        let resolved = self.given.resolve(&schemas.config, &self.title());
+        resolved.map_err(|invalid| {
+            self.fail(Stage::Start, invalid.to_string());
+            CallError::Invalid(invalid)
+        })
     }
 
     fn healthy(&self) -> Option<Arc<Instance>> {
@@ -271,20 +276,6 @@ impl Slot {
                 .load_full()
                 .filter(|instance| !instance.is_poisoned()),
         }
-    }
-
-    fn check_config(&self, config: &Value) -> Result<(), CallError> {
-        let schemas = self.schemas_in_turn()?;
-        schema::check(
-            &schemas.config,
-            config,
-            Subject::Configuration,
-            &self.title(),
-        )
-        .map_err(|invalid| {
-            self.fail(Stage::Start, invalid.to_string());
-            CallError::Invalid(invalid)
-        })
     }
 
     /// The schemas: remembered from an earlier time, or asked of the code, which is mapped for that.
@@ -324,6 +315,11 @@ impl Slot {
             return Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone());
         }
         let image = self.image()?;
+        if let Some(text) = self.ground.store.schemas(image.digest())
+            && let Ok(schemas) = Schemas::from_json(&text)
+        {
+            return Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone());
+        }
         let described = image.describe().and_then(|text| {
             let schemas = Schemas::from_json(&text)?;
             Ok((text, schemas))

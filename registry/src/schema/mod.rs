@@ -1,10 +1,22 @@
 //! What a plugin's configuration, inputs and outputs must look like.
 
+mod check;
+mod defaults;
+pub(crate) mod secrets;
+mod shape;
+mod types;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use floe_plugin_api::{ErrorKind, Value};
+use floe_plugin_api::ErrorKind;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::check::{check, violations};
+pub(crate) use self::defaults::fill;
+pub(crate) use self::secrets::Secrets;
+pub(crate) use self::shape::Shape;
+pub(crate) use self::types::Types;
 
 /// The JSON Schemas of a plugin, as its own types give them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -80,10 +92,13 @@ pub struct Violation {
     pub path: String,
     /// The rule that was broken: the schema's keyword, such as `required` or `minimum`.
     pub rule: String,
-    /// What was found there, as JSON, cut where it is long.
+    /// What was found there, as JSON, cut where it is long; `***` where it is secret.
     pub value: String,
     /// The same in a sentence.
     pub message: String,
+    /// The known key that is most like an unknown one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
 }
 
 impl fmt::Display for Violation {
@@ -160,65 +175,3 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
-
-/// The longest value that is shown, in characters.
-const SHOWN: usize = 120;
-
-/// Checks a value against a schema; a schema that is none lets everything pass.
-pub(crate) fn check(
-    schema: &serde_json::Value,
-    value: &Value,
-    subject: Subject,
-    of: &str,
-) -> Result<(), Box<Invalid>> {
-    let validator = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            // The plugin's own types still refuse what they cannot read.
-            tracing::warn!(of, %error, "the plugin describes no valid schema");
-            return Ok(());
-        }
-    };
-    let instance = match serde_json::to_value(value) {
-        Ok(instance) => instance,
-        Err(error) => {
-            return Err(Box::new(Invalid {
-                subject,
-                of: of.to_owned(),
-                violations: vec![Violation {
-                    path: String::new(),
-                    rule: "json".to_owned(),
-                    value: value.type_name().to_owned(),
-                    message: error.to_string(),
-                }],
-            }));
-        }
-    };
-    let violations: Vec<Violation> = validator
-        .iter_errors(&instance)
-        .map(|error| {
-            let shown = error.instance().to_string();
-            Violation {
-                path: error.instance_path().to_string(),
-                rule: error.kind().keyword().to_owned(),
-                value: cut(&shown),
-                message: cut(&error.to_string()),
-            }
-        })
-        .collect();
-    if violations.is_empty() {
-        return Ok(());
-    }
-    Err(Box::new(Invalid {
-        subject,
-        of: of.to_owned(),
-        violations,
-    }))
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
