@@ -231,15 +231,17 @@ mod tests {
 
     #[test]
     fn settings_are_taken_over() {
-        let mut settings = Settings::default();
-        settings.directories = vec![SearchDirectory::new("/b")];
-        settings.mode = Mode::Strict;
-        settings.trust = Trust::Any;
-        settings.plugins = [("a".to_owned(), value!({"k": 1, "l": 1}))].into();
-        settings.instances = InstanceLimits::default().capacity(3);
-        settings.deadlines = Deadlines::default().call(Duration::from_secs(1));
-        settings.circuit = CircuitSettings::default().panics(1);
-        settings.parallel = 2;
+        let settings = Settings {
+            directories: vec![SearchDirectory::new("/b")],
+            mode: Mode::Strict,
+            trust: Trust::Any,
+            plugins: [("a".to_owned(), value!({"k": 1, "l": 1}))].into(),
+            instances: InstanceLimits::default().capacity(3),
+            deadlines: Deadlines::default().call(Duration::from_secs(1)),
+            circuit: CircuitSettings::default().panics(1),
+            parallel: 2,
+            ..Settings::default()
+        };
         let builder = RegistryBuilder::new()
             .directory("/a")
             .store("/store")

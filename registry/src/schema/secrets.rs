@@ -99,7 +99,7 @@ impl Secrets {
                 }
             }
             Value::I64(_) | Value::U64(_) | Value::F64(_) => {
-                self.add_text(&value.to_json().unwrap_or_default())
+                self.add_text(&value.to_json().unwrap_or_default());
             }
             Value::List(list) => list.iter().for_each(|item| self.add(item)),
             Value::Map(map) => map.iter().for_each(|entry| self.add(&entry.value)),
