@@ -339,3 +339,26 @@ impl From<LookupError> for CallError {
         Self::Lookup(Box::new(error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use floe_plugin_api::value;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_says_is_told_without_secrets() {
+        let schema = json!({"properties": {"key": {"type": "string", "writeOnly": true}}});
+        let secrets = Secrets::of(&schema, &value!({"key": "s3cr3t"}));
+        let said = floe_plugin_api::Error::new(ErrorKind::NotReady, "no s3cr3t")
+            .context("tried s3cr3t")
+            .with_detail("key", "s3cr3t");
+        let error = PluginError::new("a 1.0.0".to_owned(), None, &said).masked(&secrets);
+        let told = format!("{error} {:?} {error:?}", error.causes().collect::<Vec<_>>());
+        assert!(!told.contains("s3cr3t"), "{told}");
+        assert_eq!(error.message, "tried ***");
+        assert_eq!(error.causes().collect::<Vec<_>>(), ["no ***"]);
+        assert_eq!(error.details.get("key"), Some(&value!("***")));
+    }
+}

@@ -371,3 +371,120 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use floe_plugin_api::value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn check_input(schema: &Json, value: &Value) -> Vec<Violation> {
+        match check(schema, value, Subject::Input, "a.b") {
+            Ok(()) => Vec::new(),
+            Err(invalid) => invalid.violations,
+        }
+    }
+
+    #[test]
+    fn an_input_may_hold_more_than_is_described_unless_the_vendor_says_no() {
+        let mut schema = json!({"properties": {"a": true}});
+        assert_eq!(check_input(&schema, &value!({"b": 1})), []);
+        schema["additionalProperties"] = false.into();
+        let found = check_input(&schema, &value!({"b": 1, "c": 2}));
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "at `/b`: unknown key `b`, expected one of `a` (rule `additionalProperties`)",
+                "at `/c`: unknown key `c`, expected one of `a` (rule `additionalProperties`)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_inputs_secrets_are_masked() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"key": {"type": "string", "writeOnly": true, "pattern": "^k"}, "note": {"type": "integer"}},
+            "required": ["note"],
+        });
+        let found = check_input(&schema, &value!({"key": "s3cr3t"}));
+        assert_eq!(found[0].value, r#"{"key":"***"}"#);
+        assert_eq!(found[1].message, "*** does not match \"^k\"");
+        // The same text in a place that is not secret.
+        let found = check_input(&schema, &value!({"key": "k3cr3t", "note": "of k3cr3t"}));
+        assert_eq!(found[0].value, "\"of ***\"");
+        assert_eq!(found[0].message, "\"of ***\" is not of type \"integer\"");
+    }
+
+    #[test]
+    fn the_alternative_that_was_meant_is_told() {
+        let variant = |tag: &str, field: &str| {
+            json!({
+                "type": "object",
+                "properties": {"kind": {"const": tag}, field: {"type": "integer"}},
+                "required": ["kind", field],
+            })
+        };
+        let named = |name: &str| {
+            json!({
+                "type": "object",
+                "properties": {name: {"type": "integer"}},
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        for (schema, value, path, rule) in [
+            (
+                json!({"anyOf": [{"type": "object", "required": ["a"]}, {"type": "null"}]}),
+                value!({}),
+                "",
+                "required",
+            ),
+            (
+                json!({"anyOf": [{"type": "object"}, {"type": "null"}]}),
+                value!(1),
+                "",
+                "anyOf",
+            ),
+            (
+                json!({"oneOf": [variant("x", "a"), variant("y", "b")]}),
+                value!({"kind": "y", "b": "1"}),
+                "/b",
+                "type",
+            ),
+            (
+                json!({"oneOf": [variant("x", "a"), variant("y", "b")]}),
+                value!({"kind": "z"}),
+                "",
+                "oneOf",
+            ),
+            (
+                json!({"oneOf": [named("a"), named("b")]}),
+                value!({"b": "1"}),
+                "/b",
+                "type",
+            ),
+            (
+                json!({"oneOf": [{"const": "a"}, {"const": "b"}]}),
+                value!("c"),
+                "",
+                "oneOf",
+            ),
+        ] {
+            let found = check_input(&schema, &value);
+            let found: Vec<_> = found
+                .iter()
+                .map(|each| (&*each.path, &*each.rule))
+                .collect();
+            assert_eq!(found, [(path, rule)], "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let found = check_input(&json!({"type": "integer"}), &value!("é".repeat(500)));
+        assert_eq!(found[0].value.chars().count(), SHOWN + 1);
+    }
+}

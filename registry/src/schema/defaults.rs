@@ -227,11 +227,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_given_stays(schema in schemas(), value in values()) {
+        fn what_was_given_stays_and_twice_is_once(schema in schemas(), value in values()) {
             let schema = json!({"allOf": [schema], "$defs": {"d": {"properties": {"a": {"default": 3}}}}});
             let mut filled = value.clone();
             fill(&schema, &mut filled);
             prop_assert!(keeps(&value, &filled), "{:?} in {:?}", value, filled);
+            let once = filled.clone();
+            fill(&schema, &mut filled);
+            prop_assert_eq!(filled, once);
         }
     }
 }
