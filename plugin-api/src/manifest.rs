@@ -67,9 +67,25 @@ pub struct Manifest {
     /// Plugins that must be there for this one to start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Dependency>,
+    /// What an instance of it takes of the room that a host has for instances: by custom, the
+    /// mebibytes of memory that it is expected to hold, and at least 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: u32,
     /// The operations that it offers; at least one. An executor's place here is its operation
     /// number at the boundary.
     pub executors: Vec<ExecutorMetadata>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+const fn is_one(weight: &u32) -> bool {
+    *weight == 1
 }
 
 /// What a panic does in a build.
@@ -347,6 +363,7 @@ impl Manifest {
             homepage: None,
             repository: None,
             dependencies: Vec::new(),
+            weight: 1,
             executors,
         };
         manifest.check()?;

@@ -13,7 +13,7 @@ use crate::config::{
 };
 use crate::discover::SearchDirectory;
 use crate::error::Rejection;
-use crate::lifecycle::Mode;
+use crate::lifecycle::{Mode, Statistics};
 use crate::registry::Registry;
 
 /// How a registry is set up. Made by [`Registry::builder`].
@@ -31,6 +31,7 @@ pub struct RegistryBuilder {
     pub(crate) instances: InstanceLimits,
     pub(crate) circuit: CircuitSettings,
     pub(crate) parallel: usize,
+    pub(crate) statistics: Statistics,
 }
 
 impl RegistryBuilder {
@@ -46,6 +47,7 @@ impl RegistryBuilder {
             instances: InstanceLimits::default(),
             circuit: CircuitSettings::default(),
             parallel: PARALLEL,
+            statistics: Statistics::On,
         }
     }
 
@@ -150,6 +152,12 @@ impl RegistryBuilder {
         self
     }
 
+    /// Sets whether calls are counted and timed. By default they are: it costs some nanoseconds a call.
+    pub fn statistics(mut self, statistics: Statistics) -> Self {
+        self.statistics = statistics;
+        self
+    }
+
     /// Scans the search path. No plugin is loaded. What the environment says of plugins is read now, and
     /// not again.
     ///
@@ -188,6 +196,7 @@ impl fmt::Debug for RegistryBuilder {
             .field("instances", &self.instances)
             .field("circuit", &self.circuit)
             .field("parallel", &self.parallel)
+            .field("statistics", &self.statistics)
             .finish()
     }
 }

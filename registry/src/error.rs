@@ -3,11 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use std::time::Duration;
+
 use floe_plugin_api::{ErrorKind, Value};
+use semver::{Version, VersionReq};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::id::ParseReferenceError;
+use crate::id::{ParseReferenceError, PluginId};
 use crate::schema::{Invalid, Secrets, Subject};
 
 /// A stage of a plugin's route.
@@ -78,6 +81,11 @@ impl Rejection {
         }
     }
 
+    /// What tells it from others.
+    pub(crate) fn essence(&self) -> (&Path, &str, &str) {
+        (&self.path, self.check, &self.found)
+    }
+
     /// What was found, what was expected and what to do, without the path and the stage.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -119,7 +127,7 @@ impl Serialize for Rejection {
 }
 
 /// What a plugin's code said when it could not start or answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PluginError {
     /// The plugin, and the build of it.
@@ -155,7 +163,7 @@ impl PluginError {
         }
     }
 
-    /// The same without the secrets of the configuration, which a plugin may quote.
+    /// The same, without what is secret in it.
     pub(crate) fn masked(mut self, secrets: &Secrets) -> Self {
         self.message = secrets.mask(&self.message);
         self.details = secrets.mask_value(&self.details);
@@ -209,7 +217,7 @@ impl std::error::Error for PluginError {
 }
 
 /// One cause of a [`PluginError`], copied out of the plugin's memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Cause {
     message: String,
     next: Option<Box<Cause>>,
@@ -259,8 +267,165 @@ fn suggestion(nearest: Option<&str>) -> String {
     }
 }
 
+/// Why a plugin cannot be started, or may not call another, because of what it needs.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DependencyError {
+    /// It needs a plugin of which there is no build.
+    #[error(
+        "plugin `{plugin}` needs plugin `{dependency}` `{range}`, which is not there; install it in the search path"
+    )]
+    Missing {
+        /// The plugin, and the build of it.
+        plugin: String,
+        /// What it needs.
+        dependency: PluginId,
+        /// In which versions.
+        range: VersionReq,
+    },
+    /// It needs a plugin of which there are builds, in none of the versions that will do.
+    #[error(
+        "plugin `{plugin}` needs plugin `{dependency}` `{range}`, and there is only `{}`; install a version that fits beside it, or another build of `{plugin}`",
+        versions.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `")
+    )]
+    Incompatible {
+        /// The plugin, and the build of it.
+        plugin: String,
+        /// What it needs.
+        dependency: PluginId,
+        /// In which versions.
+        range: VersionReq,
+        /// The versions that there are.
+        versions: Vec<Version>,
+    },
+    /// Plugins need each other in a circle.
+    #[error(
+        "plugins need each other in a circle: {}; remove one of these dependencies",
+        path.join(" → ")
+    )]
+    Cycle {
+        /// The circle, with the plugin that it begins with once more at its end.
+        path: Vec<String>,
+    },
+    /// A plugin that it needs could not be started.
+    #[error("plugin `{plugin}` is not started because of `{because_of}`, which it needs")]
+    Failed {
+        /// The plugin, and the build of it.
+        plugin: String,
+        /// The plugin at which it began, and the build of it.
+        because_of: String,
+        /// Why that one could not be started.
+        source: Box<CallError>,
+    },
+    /// It calls an executor of a plugin that it does not declare to need.
+    #[error(
+        "plugin `{plugin}` calls `{node_type}` of plugin `{offered_by}`, which it does not declare; add `{{ kind: \"{}\", name: \"{}\", version: \"^{version}\" }}` to the `dependencies` of its `export_plugin!`",
+        offered_by.kind, offered_by.name
+    )]
+    Undeclared {
+        /// The plugin, and the build of it.
+        plugin: String,
+        /// What it calls.
+        node_type: String,
+        /// Whose that is.
+        offered_by: PluginId,
+        /// The version of that.
+        version: Version,
+    },
+}
+
+impl DependencyError {
+    /// A plugin that is not started because another one could not be.
+    pub(crate) fn because_of(plugin: String, needed: String, failure: CallError) -> Self {
+        // Where it began is what is to be mended.
+        let (because_of, source) = match failure {
+            CallError::Dependency(error) => match *error {
+                Self::Failed {
+                    because_of, source, ..
+                } => (because_of, source),
+                other => (needed, Box::new(CallError::from(other))),
+            },
+            other => (needed, Box::new(other)),
+        };
+        Self::Failed {
+            plugin,
+            because_of,
+            source,
+        }
+    }
+}
+
+/// A plugin that had not ended what it was asked when its deadline passed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what} of plugin `{plugin}` {}", outcome(*allowed, *begun))]
+#[non_exhaustive]
+pub struct OverrunError {
+    /// The plugin, and the build of it.
+    pub plugin: String,
+    /// What it was asked: `the start`, `the call of a node type`, and so on.
+    pub what: String,
+    /// How long it had been given.
+    pub allowed: Duration,
+    /// Whether a thread began it.
+    pub begun: Begun,
+}
+
+impl OverrunError {
+    pub(crate) fn new(plugin: String, doing: &str, allowed: Duration, begun: Begun) -> Self {
+        let what = match doing.split_once(' ') {
+            Some((doing, node_type)) => format!("the {doing} of `{node_type}`"),
+            None => format!("the {doing}"),
+        };
+        Self {
+            plugin,
+            what,
+            allowed,
+            begun,
+        }
+    }
+}
+
+/// Whether a thread began a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Begun {
+    /// It did, and is in the plugin still: it was abandoned.
+    Yes,
+    /// None was free to.
+    No,
+    /// It did, and failed in this program.
+    Failed,
+}
+
+fn outcome(allowed: Duration, begun: Begun) -> String {
+    match begun {
+        Begun::Yes => format!(
+            "had not ended after {allowed:.1?}; its thread was abandoned, and its instance is replaced at the next use"
+        ),
+        Begun::No => format!(
+            "was not begun within {allowed:.1?}: all threads are in other plugins; allow it more time"
+        ),
+        Begun::Failed => "failed in this program; see its log".to_owned(),
+    }
+}
+
+/// A plugin that is left alone for a while, as it panicked or ran out of time too often.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "plugin `{plugin}` is left alone: it panicked or ran out of time {faults} times; it is tried again in {retry_after:.1?}"
+)]
+#[non_exhaustive]
+pub struct CircuitOpen {
+    /// The plugin, and the build of it.
+    pub plugin: String,
+    /// How often it did.
+    pub faults: u32,
+    /// When it is tried again, from now.
+    pub retry_after: Duration,
+}
+
 /// Why a call gave no output.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// Nothing answers to the reference.
@@ -283,17 +448,32 @@ pub enum CallError {
         /// The plugin.
         plugin: Box<str>,
     },
+    /// What answers was replaced each time before the call reached it, or its registry has stopped.
+    #[error("plugin `{plugin}` was replaced while it was called, time and again; call again")]
+    Replaced {
+        /// The plugin.
+        plugin: Box<str>,
+    },
     /// The executor said that it cannot answer, or panicked.
     #[error(transparent)]
     Executor(Box<PluginError>),
     /// A value could not be converted for the call or after it.
     #[error(transparent)]
     Convert(Box<ConvertError>),
+    /// A plugin that this one needs is not there, or could not be started.
+    #[error(transparent)]
+    Dependency(#[from] Box<DependencyError>),
+    /// The deadline passed.
+    #[error(transparent)]
+    Overrun(Box<OverrunError>),
+    /// The plugin is left alone for a while.
+    #[error(transparent)]
+    CircuitOpen(Box<CircuitOpen>),
 }
 
 /// A value of a host's own type that could not become an executor's input, or an output that could not
 /// become one.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the {subject} of `{node_type}` cannot be converted")]
 #[non_exhaustive]
 pub struct ConvertError {
@@ -315,7 +495,12 @@ impl CallError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Lookup(_) => ErrorKind::NodeTypeNotFound,
-            Self::Rejected(_) | Self::StartCycle { .. } => ErrorKind::NotReady,
+            Self::Rejected(_)
+            | Self::StartCycle { .. }
+            | Self::Replaced { .. }
+            | Self::CircuitOpen(_) => ErrorKind::NotReady,
+            Self::Dependency(_) => ErrorKind::DependencyNotLoaded,
+            Self::Overrun(_) => ErrorKind::ExecutionTimeout,
             Self::Invalid(invalid) => invalid.kind(),
             Self::Start(error) | Self::Executor(error) => error.kind,
             Self::Convert(error) => match error.subject {
@@ -325,12 +510,37 @@ impl CallError {
         }
     }
 
+    /// What went wrong, and why, in one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+
     /// The same as the plugin interface says it, to be passed on to another plugin.
     pub(crate) fn to_api(&self) -> floe_plugin_api::Error {
         match self {
             Self::Start(error) | Self::Executor(error) => error.to_api(),
-            _ => floe_plugin_api::Error::new(self.kind(), self.to_string()),
+            _ => {
+                let error = floe_plugin_api::Error::new(self.kind(), self.with_causes());
+                match self {
+                    Self::CircuitOpen(open) => error.retry_after(open.retry_after),
+                    _ => error,
+                }
+            }
         }
+    }
+}
+
+impl From<DependencyError> for CallError {
+    fn from(error: DependencyError) -> Self {
+        Self::Dependency(Box::new(error))
     }
 }
 
@@ -338,6 +548,51 @@ impl From<LookupError> for CallError {
     fn from(error: LookupError) -> Self {
         Self::Lookup(Box::new(error))
     }
+}
+
+/// Why a plugin was not rolled back or configured otherwise. It goes on as it did.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// There is no plugin of that name.
+    #[error("there is no plugin `{plugin}`; `list` tells which there are")]
+    NotFound {
+        /// The name.
+        plugin: String,
+    },
+    /// Plugins of two kinds have that name.
+    #[error("`{plugin}` is the name of `{one}` and of `{other}`; say which")]
+    Ambiguous {
+        /// The name.
+        plugin: String,
+        /// One of them.
+        one: PluginId,
+        /// Another one.
+        other: PluginId,
+    },
+    /// No other generation of it has answered before.
+    #[error(
+        "there is nothing to roll plugin `{plugin}` back to: version `{version}` is the first that answered since this registry was made"
+    )]
+    NothingBefore {
+        /// The plugin.
+        plugin: PluginId,
+        /// The version that answers.
+        version: Version,
+    },
+    /// The configuration does not fit the plugin's schema.
+    #[error(transparent)]
+    Invalid(Box<Invalid>),
+    /// What was to answer did not start, or would break another plugin.
+    #[error("plugin `{plugin}` {version} does not answer: {reason}")]
+    HeldBack {
+        /// The plugin.
+        plugin: PluginId,
+        /// The version.
+        version: Version,
+        /// Why not, in words.
+        reason: String,
+    },
 }
 
 #[cfg(test)]

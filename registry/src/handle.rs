@@ -8,23 +8,45 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{CallError, ConvertError};
-use crate::id::PluginId;
-use crate::lifecycle::Target;
+use crate::id::{PluginId, Scope};
+use crate::lifecycle::{Key, Line, Target};
 use crate::schema::{self, ExecutorSchemas, Subject};
 
 static NO_OPTIONS: CallOptions = CallOptions::new();
 
 /// An executor, resolved: a call through it looks nothing up by name.
 ///
-/// The plugin is loaded and started at the first call. A handle goes on working, with the build
-/// that it was made for, whatever becomes of the file and whatever a scan finds; a clone is a
-/// pointer and a count. May be used on any thread, on many at once.
+/// The plugin is loaded and started at the first call. A handle follows what answers to the name that
+/// it was made from: a new build of the plugin that is published, or a higher version that the name
+/// allows, answers to its next call; calls that are inside end on the build that they began on. Where
+/// nothing answers any more, it goes on with what did. What is not to be followed is left out by a
+/// range: `text.upper@=1.2.0`.
+///
+/// A clone is a pointer and a count. May be used on any thread, on many at once. Handles keep their
+/// registry at work.
 #[derive(Clone)]
-pub struct Handle(Arc<Target>);
+pub struct Handle(Arc<Line>);
 
 impl Handle {
-    pub(crate) const fn new(target: Arc<Target>) -> Self {
-        Self(target)
+    pub(crate) const fn new(line: Arc<Line>) -> Self {
+        Self(line)
+    }
+
+    /// The same executor on an instance of its own for a tenant, a run or a user: it shares nothing with
+    /// those of other scopes but the plugin's code and configuration.
+    ///
+    /// The instance is started at the first call, kept with the others, and started again when it had
+    /// to give way; whatever it holds in memory is then gone.
+    #[must_use]
+    pub fn scoped(&self, scope: &Scope) -> Self {
+        Self(self.0.scoped(scope.clone()))
+    }
+
+    /// The same executor on an instance that is configured otherwise: this lies over what the plugin is
+    /// configured with. Handles that are configured alike share an instance.
+    #[must_use]
+    pub fn configured(&self, config: Value) -> Self {
+        Self(self.0.configured(config))
     }
 
     /// Calls the executor, with no run, deadline or tenant set.
@@ -35,17 +57,22 @@ impl Handle {
     /// in it is such an answer.
     #[inline]
     pub fn call(&self, input: &Value) -> Result<Value, CallError> {
-        self.0.call(input, NO_OPTIONS.raw())
+        self.0
+            .supervisor()
+            .call_line(&self.0, input, NO_OPTIONS.raw())
     }
 
-    /// Calls the executor.
+    /// Calls the executor. With a deadline, the call is made on a thread of its own: when the deadline
+    /// passes, the answer is an error at once, whatever the executor does.
     ///
     /// # Errors
     ///
-    /// As [`Handle::call`].
+    /// As [`Handle::call`]; the deadline passed.
     #[inline]
     pub fn call_with(&self, input: &Value, options: &CallOptions) -> Result<Value, CallError> {
-        self.0.call(input, options.raw())
+        self.0
+            .supervisor()
+            .call_line_with(&self.0, input, options.raw())
     }
 
     /// Calls the executor with an input and an output of one's own types.
@@ -81,7 +108,7 @@ impl Handle {
     ///
     /// The file is refused, and why.
     pub fn load(&self) -> Result<(), CallError> {
-        self.0.slot().load()
+        self.target().slot().load()
     }
 
     /// The schemas of the executor, for which the plugin is mapped if they are not remembered.
@@ -90,7 +117,7 @@ impl Handle {
     ///
     /// The file is refused, or the plugin cannot describe itself.
     pub fn describe(&self) -> Result<ExecutorSchemas, CallError> {
-        let schemas = self.0.slot().schemas()?;
+        let schemas = self.target().slot().schemas()?;
         let own = schemas.executors.get(self.node_type()).cloned();
         Ok(own.unwrap_or_else(ExecutorSchemas::anything))
     }
@@ -110,25 +137,43 @@ impl Handle {
     /// The executor's name.
     #[must_use]
     pub fn node_type(&self) -> &str {
-        self.0.node_type()
+        self.0.reference().node_type()
     }
 
-    /// The plugin that offers it.
+    /// For whom its instance is.
     #[must_use]
-    pub fn plugin(&self) -> &PluginId {
-        self.0.slot().id()
+    pub fn scope(&self) -> &Scope {
+        &self.0.lodging().scope
     }
 
-    /// The version of the build that answers.
+    /// The plugin that answers now.
     #[must_use]
-    pub fn version(&self) -> &semver::Version {
-        &self.0.slot().manifest().version
+    pub fn plugin(&self) -> PluginId {
+        self.target().slot().id().clone()
     }
 
-    /// What is known of the executor without running it.
+    /// The version of the build that answers now.
     #[must_use]
-    pub fn metadata(&self) -> Option<&ExecutorMetadata> {
-        self.0.metadata()
+    pub fn version(&self) -> semver::Version {
+        self.target().slot().manifest().version.clone()
+    }
+
+    /// What is known of the executor without running it, of the build that answers now.
+    #[must_use]
+    pub fn metadata(&self) -> Option<ExecutorMetadata> {
+        self.target().metadata().cloned()
+    }
+
+    fn target(&self) -> Arc<Target> {
+        self.0.target()
+    }
+
+    /// Which instance its next call will use.
+    pub(crate) fn key(&self) -> Key {
+        Key {
+            generation: self.target().slot().generation(),
+            lodging: self.0.lodging().clone(),
+        }
     }
 }
 

@@ -1,11 +1,32 @@
 //! The words by which plugins, builds and executors are named.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use floe_plugin_api::Kind;
-use semver::VersionReq;
+use semver::{Version, VersionReq};
 use serde::{Serialize, Serializer};
+
+/// A path, for programs to read: what is not UTF-8 in it is replaced.
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[expect(
+    clippy::ref_option,
+    reason = "the signature that serde's serialize_with asks for"
+)]
+pub(crate) fn lossy_option<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => lossy(path, serializer),
+        None => serializer.serialize_none(),
+    }
+}
 
 /// The SHA-256 of a file's content: what tells one build from every other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +106,75 @@ pub struct PluginId {
 impl fmt::Display for PluginId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// A generation of a plugin: one build of it, as it was taken into use once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct Build {
+    /// The plugin.
+    #[serde(flatten)]
+    pub plugin: PluginId,
+    /// The version.
+    pub version: Version,
+    /// The number of the generation: each is higher than those before it in its registry.
+    pub generation: u64,
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} (generation {})",
+            self.plugin, self.version, self.generation
+        )
+    }
+}
+
+/// For whom an instance is: a tenant, a run, a user. Instances of different scopes share nothing but
+/// their plugin's code; the default is nobody in particular.
+///
+/// ```
+/// use floe_registry::Scope;
+///
+/// assert!(Scope::default().is_default());
+/// assert_eq!(Scope::new("acme").to_string(), "acme");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(Option<Arc<str>>);
+
+impl Scope {
+    pub(crate) const NOBODY: Self = Self(None);
+
+    /// The scope of this name; an empty name is the default's.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self((!name.is_empty()).then(|| name.into()))
+    }
+
+    /// Whether it is nobody in particular's.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Its name; empty for the default.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -1,32 +1,17 @@
 //! What a registry tells of its plugins.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use floe_plugin_api::{ApiVersion, Dependency, ExecutorMetadata, Kind, Manifest};
 use semver::Version;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::admit::Verdict;
 use crate::discover::Platform;
 use crate::error::Stage;
 use crate::id::{Digest, PluginId};
-use crate::lifecycle::{Entry, State, Target};
-
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
-}
-
-#[expect(
-    clippy::ref_option,
-    reason = "the signature that serde's serialize_with asks for"
-)]
-fn lossy_option<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => lossy(path, serializer),
-        None => serializer.serialize_none(),
-    }
-}
+use crate::lifecycle::{Abandoned, Entry, Slot, Standing, State, Target};
 
 /// What there is to know of a build of a plugin without running it.
 #[derive(Clone, Debug, Serialize)]
@@ -51,7 +36,7 @@ pub struct PluginInfo {
     /// Whether it is the build that answers for its plugin.
     pub active: bool,
     /// Its file; `None` for an executor of this program.
-    #[serde(serialize_with = "lossy_option")]
+    #[serde(serialize_with = "crate::id::lossy_option")]
     pub path: Option<PathBuf>,
     /// The SHA-256 of its file, once it has been loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,10 +47,26 @@ pub struct PluginInfo {
     pub authors: Vec<String>,
     /// An SPDX licence expression.
     pub license: Option<String>,
+    /// The number of its generation: each is higher than those before it in its registry.
+    pub generation: u64,
+    /// Its live instances.
+    pub instances: usize,
+    /// Threads that are in it still, though its deadline has passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abandoned: Vec<Abandoned>,
     /// The plugins that it needs.
     pub dependencies: Vec<Dependency>,
     /// What it offers.
     pub executors: Vec<ExecutorInfo>,
+}
+
+/// How far a build has come, with its standing among others seen.
+pub(crate) fn state_of(entry: &Entry) -> State {
+    match (entry.slot.state(), &entry.standing) {
+        (_, Standing::HeldBack { .. }) => State::HeldBack,
+        (State::Admitted, Standing::Older { .. } | Standing::Duplicate { .. }) => State::Shadowed,
+        (state, _) => state,
+    }
 }
 
 impl PluginInfo {
@@ -74,10 +75,7 @@ impl PluginInfo {
         let manifest = slot.manifest();
         let shadowed = entry.standing.reason();
         let failure = slot.failure();
-        let state = match slot.state() {
-            State::Admitted if shadowed.is_some() => State::Shadowed,
-            state => state,
-        };
+        let state = state_of(entry);
         let executors = manifest
             .executors
             .iter()
@@ -101,6 +99,13 @@ impl PluginInfo {
             description: manifest.description.clone(),
             authors: manifest.authors.clone(),
             license: manifest.license.clone(),
+            generation: slot.generation(),
+            instances: slot
+                .ground()
+                .instances
+                .of_generation(slot.generation())
+                .len(),
+            abandoned: Vec::new(),
             dependencies: manifest.dependencies.clone(),
             executors: executors.collect(),
         }
@@ -215,8 +220,22 @@ pub struct Changes {
     pub removed: Vec<Change>,
     /// Files that are another build now, or were written anew.
     pub changed: Vec<Change>,
+    /// Builds that were to take the place of running ones and do not; those run on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<Held>,
     /// All that is refused now.
     pub rejected: Vec<crate::Rejection>,
+}
+
+/// A build that was to take the place of a running one, and why it does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Held {
+    /// The build.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Why, in words.
+    pub reason: String,
 }
 
 impl Changes {
@@ -236,8 +255,18 @@ pub struct Change {
     /// The version; the new one where it changed.
     pub version: Version,
     /// The file.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::id::lossy")]
     pub path: PathBuf,
+}
+
+impl Change {
+    pub(crate) fn of(slot: &Slot) -> Self {
+        Self {
+            plugin: slot.id().clone(),
+            version: slot.manifest().version.clone(),
+            path: slot.path().map(PathBuf::from).unwrap_or_default(),
+        }
+    }
 }
 
 /// All that can be known of a file without mapping it.
@@ -245,7 +274,7 @@ pub struct Change {
 #[non_exhaustive]
 pub struct Inspection {
     /// The file.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::id::lossy")]
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,

@@ -31,6 +31,8 @@
 //! * One bad file hides no other.
 //! * The bytes that were verified are the bytes that run: a private copy is mapped, not the file.
 //! * A panic in a plugin is an error value here. A crash is not: it ends the process.
+//! * A deadline bounds: who waits for a plugin has an answer when it passes, or shortly after.
+//! * A plugin is replaced under load: calls end on the build that they began on, and no call fails.
 //! * Code is never unmapped.
 
 mod admit;
@@ -38,12 +40,6 @@ mod builder;
 mod config;
 mod discover;
 mod error;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "wired up by the life cycle"
-)]
 mod event;
 pub mod graph;
 mod handle;
@@ -53,12 +49,6 @@ mod info;
 mod lifecycle;
 mod registry;
 mod schema;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "wired up by the life cycle"
-)]
 mod stats;
 
 pub use floe_plugin_api as api;
@@ -75,13 +65,26 @@ pub use self::discover::{
     Bits, Candidate, Endian, FileIdentity, Format, Ignored, Machine, Outcome, Ownership, Platform,
     Presence, Scan, Scanned, SearchDirectory, scan,
 };
-pub use self::error::{CallError, ConvertError, LookupError, PluginError, Rejection, Stage};
+pub use self::error::{
+    Begun, CallError, CircuitOpen, ConvertError, DependencyError, LookupError, OverrunError,
+    PluginError, Rejection, Stage, UpgradeError,
+};
+pub use self::event::{CircuitState, Ending, Event, Received, Subscription};
 pub use self::handle::Handle;
-pub use self::id::{Digest, ParseDigestError, ParseReferenceError, PluginId, Reference};
-pub use self::info::{Change, Changes, ExecutorInfo, Inspection, PluginInfo};
-pub use self::lifecycle::{Mode, Standing, State};
-pub use self::registry::{RegisterError, Registry};
+pub use self::id::{
+    Build, Digest, ParseDigestError, ParseReferenceError, PluginId, Reference, Scope,
+};
+pub use self::info::{Change, Changes, ExecutorInfo, Held, Inspection, PluginInfo};
+pub use self::lifecycle::{
+    Abandoned, CacheStats, HealthReport, InstanceStop, Mode, PluginHealth, PluginStart, Standing,
+    StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError,
+};
+pub use self::registry::{
+    Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, MemoryStats,
+    PluginStats, RefusedTrace, RegisterError, Registry, Stats,
+};
 pub use self::schema::{ExecutorSchemas, Invalid, Schemas, Subject, Violation};
+pub use self::stats::{CallStats, Times};
 
 /// For the fuzz targets.
 #[doc(hidden)]

@@ -1,29 +1,36 @@
 //! The registry: all plugins of a search path, and the way to call them.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, Weak};
+mod cache;
+mod decision;
+mod listing;
+mod operation;
+mod statistics;
 
-use arc_swap::ArcSwap;
-use floe_plugin_api::abi::{RawCallRef, in_process};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use floe_plugin_api::abi::in_process;
 use floe_plugin_api::{
     CallContext, CallOptions, ExecutorMetadata, Kind, Manifest, ManifestError, Value,
 };
-use parking_lot::Mutex;
 use semver::Version;
 use sha2::{Digest as _, Sha256};
 
+pub use self::cache::{Cache, InstanceInfo};
+pub use self::decision::{CandidateTrace, Decision, DependencyTrace, RefusedTrace};
+pub use self::statistics::{ExecutorStats, MemoryStats, PluginStats, Stats};
 use crate::admit::{self, Admission, Store};
 use crate::builder::{BuildError, RegistryBuilder};
-use crate::config::{self, Sources};
-use crate::discover::{self, FileIdentity, Ignored, Outcome, SearchDirectory};
+use crate::config;
+use crate::discover::{self, Ignored};
 use crate::error::{CallError, LookupError, Rejection, Stage};
 use crate::handle::Handle;
-use crate::host::Route;
 use crate::id::{Digest, Reference};
-use crate::info::{Change, Changes, ExecutorInfo, Inspection, PluginInfo};
-use crate::lifecycle::{Catalog, Ground, Mode, Slot, Target};
+use crate::info::{Changes, Inspection};
+use crate::lifecycle::{
+    Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor, resolve,
+};
 use crate::schema::Schemas;
 
 static NO_OPTIONS: CallOptions = CallOptions::new();
@@ -31,7 +38,10 @@ static NO_OPTIONS: CallOptions = CallOptions::new();
 /// All plugins of a search path, and the way to call them.
 ///
 /// A clone is a pointer and a count. All methods may be called on any thread, on many at once; a
-/// look-up takes no lock, and no lock is held while a plugin runs.
+/// look-up takes no lock, and no lock that a call needs is held while a plugin runs.
+///
+/// With the last registry and the last [`Handle`] of it, what is live is stopped, in the reverse of the
+/// order in which it was started, and waited for; [`Registry::stop`] does so earlier.
 ///
 /// ```
 /// use floe_registry::Registry;
@@ -49,18 +59,7 @@ static NO_OPTIONS: CallOptions = CallOptions::new();
 /// ```
 #[derive(Clone)]
 pub struct Registry {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    directories: Vec<SearchDirectory>,
-    admission: Admission,
-    mode: Mode,
-    sources: Sources,
-    ground: Arc<Ground>,
-    catalog: ArcSwap<Catalog>,
-    /// The executors of this program. Its lock is held by whoever makes a new catalog.
-    in_process: Mutex<Vec<Arc<Slot>>>,
+    owner: Arc<Owner>,
 }
 
 impl Registry {
@@ -88,115 +87,41 @@ impl Registry {
     pub(crate) fn new(builder: RegistryBuilder) -> Result<Self, BuildError> {
         let mode = builder.mode;
         let registry = Self::unscanned(builder);
-        let (catalog, _) = registry.inner.scan(&[]);
+        registry.supervisor().scan_first();
+        let catalog = registry.supervisor().catalog();
         if mode == Mode::Strict && !catalog.rejected().is_empty() {
             return Err(BuildError {
                 rejections: catalog.rejected().to_vec(),
             });
         }
-        registry.inner.catalog.store(Arc::new(catalog));
         Ok(registry)
     }
 
     fn unscanned(builder: RegistryBuilder) -> Self {
         let store = builder.make_store();
         let sources = builder.sources();
-        let inner = Arc::new_cyclic(|weak: &Weak<Inner>| Inner {
-            ground: Arc::new(Ground {
-                store,
-                route: weak.clone(),
-            }),
+        let parts = Parts {
             directories: builder.directories,
             admission: builder.admission,
             mode: builder.mode,
             sources,
-            catalog: ArcSwap::from_pointee(Catalog::new(Vec::new(), Vec::new(), builder.mode)),
-            in_process: Mutex::new(Vec::new()),
-        });
-        Self { inner }
-    }
-
-    /// Every build that was admitted, in search-path order, whether it answers or not.
-    #[must_use]
-    pub fn list(&self) -> Vec<PluginInfo> {
-        let catalog = self.inner.catalog.load();
-        catalog.entries().iter().map(PluginInfo::of).collect()
-    }
-
-    /// The builds of a kind.
-    #[must_use]
-    pub fn list_by_kind(&self, kind: &Kind) -> Vec<PluginInfo> {
-        let mut list = self.list();
-        list.retain(|plugin| plugin.kind == *kind);
-        list
-    }
-
-    /// The executors that answer, by node type.
-    #[must_use]
-    pub fn executors(&self) -> Vec<ExecutorInfo> {
-        let catalog = self.inner.catalog.load();
-        let mut list: Vec<ExecutorInfo> = catalog
-            .default_targets()
-            .filter_map(|target| ExecutorInfo::of(target))
-            .collect();
-        list.sort_by(|a, b| a.node_type.cmp(&b.node_type));
-        list
-    }
-
-    /// The executors listed under a heading.
-    #[must_use]
-    pub fn list_by_category(&self, category: &str) -> Vec<ExecutorInfo> {
-        let mut list = self.executors();
-        list.retain(|executor| executor.category.as_deref() == Some(category));
-        list
-    }
-
-    /// The executors with a tag.
-    #[must_use]
-    pub fn list_by_tag(&self, tag: &str) -> Vec<ExecutorInfo> {
-        let mut list = self.executors();
-        list.retain(|executor| executor.tags.iter().any(|own| own == tag));
-        list
-    }
-
-    /// The executors that have to do with every word of a text, the most fitting first: by node
-    /// type, tag, plugin, category and description, whatever the case.
-    #[must_use]
-    pub fn search(&self, text: &str) -> Vec<ExecutorInfo> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let mut found: Vec<(u32, ExecutorInfo)> = Vec::new();
-        for executor in self.executors() {
-            let relevance: Vec<u32> = words.iter().map(|word| executor.relevance(word)).collect();
-            if !relevance.contains(&0) {
-                found.push((relevance.iter().sum(), executor));
-            }
+            parallel: builder.parallel,
+        };
+        let ground = Ground::new(
+            store,
+            Instances::new(builder.instances),
+            builder.deadlines,
+            builder.circuit,
+            Recorders::new(builder.statistics),
+        );
+        Self {
+            owner: Owner::new(Supervisor::new(parts, ground)),
         }
-        // Stable: equals stay in the order of their names.
-        found.sort_by_key(|(relevance, _)| std::cmp::Reverse(*relevance));
-        found.into_iter().map(|(_, executor)| executor).collect()
     }
 
-    /// All that the last scan refused.
-    #[must_use]
-    pub fn rejected(&self) -> Vec<Rejection> {
-        self.inner.catalog.load().rejected().to_vec()
-    }
-
-    /// Whether a node type, such as `sqlite.query`, is offered; `sqlite.query@^1.2` in that range.
-    #[must_use]
-    pub fn has(&self, reference: &str) -> bool {
-        resolve(&self.inner.catalog.load(), reference).is_ok()
-    }
-
-    /// What is known of an executor without running it.
-    ///
-    /// # Errors
-    ///
-    /// Nothing answers to the reference.
-    pub fn metadata(&self, reference: &str) -> Result<ExecutorInfo, LookupError> {
-        let catalog = self.inner.catalog.load();
-        let target = resolve(&catalog, reference)?;
-        ExecutorInfo::of(target).ok_or_else(|| catalog.not_found(reference))
+    #[inline]
+    pub(crate) fn supervisor(&self) -> &Arc<Supervisor> {
+        self.owner.supervisor()
     }
 
     /// Resolves a node type, such as `sqlite.query` or `sqlite.query@^1.2`, to a handle. Loads
@@ -206,8 +131,15 @@ impl Registry {
     ///
     /// Nothing answers to the reference.
     pub fn get(&self, reference: &str) -> Result<Handle, LookupError> {
-        let catalog = self.inner.catalog.load();
-        Ok(Handle::new(resolve(&catalog, reference)?.clone()))
+        let catalog = self.supervisor().catalog();
+        let target = resolve(&catalog, reference)?.clone();
+        let line = Line::new(
+            self.owner.clone(),
+            reference.parse::<Reference>()?,
+            Lodging::default(),
+            target,
+        );
+        Ok(Handle::new(line))
     }
 
     /// Calls an executor by name. The plugin is loaded and started at the first call.
@@ -217,7 +149,7 @@ impl Registry {
     /// Nothing answers to the reference; or as [`Handle::call`].
     #[inline]
     pub fn call(&self, reference: &str, input: &Value) -> Result<Value, CallError> {
-        self.inner.call(reference, input, NO_OPTIONS.raw())
+        self.supervisor().call(reference, input, NO_OPTIONS.raw())
     }
 
     /// Calls an executor by name, with options.
@@ -231,7 +163,7 @@ impl Registry {
         input: &Value,
         options: &CallOptions,
     ) -> Result<Value, CallError> {
-        self.inner.call(reference, input, options.raw())
+        self.supervisor().call_with(reference, input, options.raw())
     }
 
     /// The schemas of the plugin that answers to a reference. The plugin is mapped for that, unless
@@ -241,7 +173,7 @@ impl Registry {
     ///
     /// Nothing answers to the reference, the file is refused, or the plugin cannot describe itself.
     pub fn describe(&self, reference: &str) -> Result<Arc<Schemas>, CallError> {
-        let target = resolve(&self.inner.catalog.load(), reference)?.clone();
+        let target = resolve(&self.supervisor().catalog(), reference)?.clone();
         target.slot().schemas()
     }
 
@@ -254,23 +186,21 @@ impl Registry {
         self.get(reference)?.load()
     }
 
-    /// Scans the search path again, and says what is different. Builds whose files look as they did
-    /// keep their instances; handles to builds that are gone go on working.
+    /// Scans the search path again, and says what is different.
+    ///
+    /// Builds whose files look as they did keep their instances. A build that takes the place of a
+    /// running one is started beside it and answers from then on, for names and for handles; the old
+    /// one ends when the last call has come out of it. Where the new one does not start, or would break
+    /// a running plugin that needs the old one, the old one stays and the new one is listed as held
+    /// back, until its file changes. Handles to builds that are gone go on working.
     ///
     /// # Errors
     ///
-    /// In strict mode, when anything was refused; all stays as it was then.
+    /// In strict mode, when anything is refused: then all stays as it was.
     pub fn rescan(&self) -> Result<Changes, BuildError> {
-        let inner = &self.inner;
-        let in_process = inner.in_process.lock();
-        let (catalog, changes) = inner.scan(&in_process);
-        if inner.mode == Mode::Strict && !catalog.rejected().is_empty() {
-            return Err(BuildError {
-                rejections: catalog.rejected().to_vec(),
-            });
-        }
-        inner.catalog.store(Arc::new(catalog));
-        Ok(changes)
+        self.supervisor()
+            .rescan()
+            .map_err(|rejections| BuildError { rejections })
     }
 
     /// Registers a function of this program as an executor: it is listed, found and called as any
@@ -297,22 +227,16 @@ impl Registry {
     where
         F: Fn(&Value, &CallContext<'_>) -> floe_plugin_api::Result<Value> + Send + Sync + 'static,
     {
-        let inner = &self.inner;
-        let mut slots = inner.in_process.lock();
-        let catalog = inner.catalog.load_full();
-        if let Some(target) = catalog.default_target(&metadata.node_type) {
-            return Err(RegisterError::Duplicate {
-                node_type: metadata.node_type,
-                by: target.slot().id().to_string(),
-            });
-        }
         let version = metadata.version.clone().unwrap_or(Version::new(0, 0, 0));
         let name = in_process_name(&metadata.node_type);
+        let node_type = metadata.node_type.clone();
         let manifest = Manifest::new(in_process_kind(), name, version, vec![metadata])?;
-        let slot = Slot::in_process(manifest, in_process(function), inner.ground.clone());
-        slots.push(Arc::new(slot));
-        inner.publish(&slots, &catalog);
-        Ok(())
+        self.supervisor()
+            .register(manifest, in_process(function))
+            .map_err(|by| RegisterError::Duplicate {
+                node_type,
+                by: by.to_string(),
+            })
     }
 
     /// Takes back what [`Registry::register`] registered. Handles to it go on working.
@@ -321,18 +245,12 @@ impl Registry {
     ///
     /// No function of this program is registered under the node type.
     pub fn unregister(&self, node_type: &str) -> Result<(), RegisterError> {
-        let inner = &self.inner;
-        let mut slots = inner.in_process.lock();
-        let offers = |slot: &Arc<Slot>| slot.manifest().operation(node_type).is_some();
-        let Some(index) = slots.iter().position(offers) else {
-            return Err(RegisterError::NotRegistered {
-                node_type: node_type.to_owned(),
-            });
-        };
-        slots.remove(index);
-        let catalog = inner.catalog.load_full();
-        inner.publish(&slots, &catalog);
-        Ok(())
+        if self.supervisor().unregister(node_type) {
+            return Ok(());
+        }
+        Err(RegisterError::NotRegistered {
+            node_type: node_type.to_owned(),
+        })
     }
 
     /// Reads all that can be known of a file without mapping it, wherever the file is.
@@ -341,13 +259,14 @@ impl Registry {
     ///
     /// The file cannot be read, is no library, or says nothing of itself.
     pub fn inspect(&self, path: &Path) -> Result<Inspection, Box<Rejection>> {
-        inspect(path, &self.inner.admission, &self.inner.ground.store)
+        let supervisor = self.supervisor();
+        inspect(path, supervisor.admission(), &supervisor.ground().store)
     }
 
     /// The store of private copies.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.inner.ground.store
+        &self.supervisor().ground().store
     }
 }
 
@@ -386,104 +305,6 @@ fn inspect(
     })
 }
 
-fn resolve<'a>(catalog: &'a Catalog, reference: &str) -> Result<&'a Arc<Target>, LookupError> {
-    match catalog.default_target(reference) {
-        Some(target) => Ok(target),
-        None => catalog.resolve(&reference.parse::<Reference>()?),
-    }
-}
-
-impl Inner {
-    #[inline]
-    fn call(
-        &self,
-        reference: &str,
-        input: &Value,
-        call: RawCallRef<'_>,
-    ) -> Result<Value, CallError> {
-        // The guard keeps the catalog, and so the target, for as long as the call lasts; it is not a
-        // lock, and a new catalog does not wait for it.
-        let catalog = self.catalog.load();
-        resolve(&catalog, reference)?.call(input, call)
-    }
-
-    /// Makes a catalog of what is in the search path now.
-    fn scan(&self, in_process: &[Arc<Slot>]) -> (Catalog, Changes) {
-        let old = self.catalog.load();
-        let mut known: HashMap<PathBuf, &Arc<Slot>> = old
-            .entries()
-            .iter()
-            .filter_map(|entry| Some((entry.slot.path()?.to_owned(), &entry.slot)))
-            .collect();
-        let mut slots = in_process.to_vec();
-        let mut rejected = Vec::new();
-        let mut changes = Changes::default();
-        for file in discover::scan(&self.directories).files {
-            let candidate = match file.outcome {
-                Outcome::Candidate(candidate) => candidate,
-                Outcome::Ignored(_) => continue,
-                Outcome::Rejected(rejection) => {
-                    rejected.push(rejection);
-                    continue;
-                }
-            };
-            let before = known.remove(candidate.path());
-            match admit::admit(candidate, &self.admission) {
-                Ok(admitted) => {
-                    // Only now: a file that looks as it did may lie in a directory that does not.
-                    if let Some(slot) = before
-                        && identity(slot) == Some(admitted.candidate().identity())
-                    {
-                        slots.push(slot.clone());
-                        continue;
-                    }
-                    let given = self.sources.of(&admitted.candidate().manifest().name);
-                    let given = Arc::new(given);
-                    let slot = Arc::new(Slot::of_library(admitted, given, self.ground.clone()));
-                    match before {
-                        Some(_) => changes.changed.extend(change(&slot)),
-                        None => changes.added.extend(change(&slot)),
-                    }
-                    slots.push(slot);
-                }
-                Err(rejection) => {
-                    changes.removed.extend(before.and_then(change));
-                    rejected.push(*rejection);
-                }
-            }
-        }
-        changes
-            .removed
-            .extend(known.values().filter_map(|slot| change(slot)));
-        changes.removed.sort_by(|a, b| a.path.cmp(&b.path));
-        let catalog = Catalog::new(slots, rejected, self.mode);
-        changes.rejected = catalog.rejected().to_vec();
-        (catalog, changes)
-    }
-
-    /// Publishes a catalog of these executors of this program and of the files of another catalog.
-    fn publish(&self, in_process: &[Arc<Slot>], files: &Catalog) {
-        let from_files = files.entries().iter().map(|entry| &entry.slot);
-        let from_files = from_files.filter(|slot| slot.path().is_some());
-        let slots = in_process.iter().chain(from_files).cloned().collect();
-        let catalog = Catalog::new(slots, files.rejected().to_vec(), self.mode);
-        self.catalog.store(Arc::new(catalog));
-    }
-}
-
-fn identity(slot: &Slot) -> Option<FileIdentity> {
-    slot.admitted()
-        .map(|admitted| admitted.candidate().identity())
-}
-
-fn change(slot: &Arc<Slot>) -> Option<Change> {
-    Some(Change {
-        plugin: slot.id().clone(),
-        version: slot.manifest().version.clone(),
-        path: slot.path()?.to_owned(),
-    })
-}
-
 /// The kind under which executors of this program are listed.
 fn in_process_kind() -> Kind {
     "in-process".parse().unwrap_or(Kind::COMPUTE)
@@ -504,21 +325,9 @@ fn in_process_name(node_type: &str) -> String {
     name
 }
 
-impl Route for Inner {
-    fn route(
-        &self,
-        node_type: &str,
-        input: &Value,
-        call: RawCallRef<'_>,
-    ) -> floe_plugin_api::Result<Value> {
-        self.call(node_type, input, call)
-            .map_err(|error| error.to_api())
-    }
-}
-
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let catalog = self.inner.catalog.load();
+        let catalog = self.supervisor().catalog();
         f.debug_struct("Registry")
             .field("plugins", &catalog.entries().len())
             .field("rejected", &catalog.rejected().len())

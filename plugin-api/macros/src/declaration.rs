@@ -6,8 +6,8 @@ use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Meta, Path, Result, Token,
-    braced, bracketed,
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Meta, Path, Result,
+    Token, braced, bracketed,
 };
 
 /// What the macro was given.
@@ -18,6 +18,7 @@ pub(crate) struct Declaration {
     pub(crate) version: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
     pub(crate) category: Option<LitStr>,
+    pub(crate) weight: Option<LitInt>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) executors: Vec<Executor>,
     /// The word `executors`, for errors about the list as a whole.
@@ -133,12 +134,14 @@ impl Parse for Declaration {
                 "version",
                 "description",
                 "category",
+                "weight",
                 "dependencies",
                 "executors",
             ],
         );
         let (mut plugin, mut kind, mut executors) = (None, None, None);
         let (mut name, mut version, mut description, mut category) = (None, None, None, None);
+        let mut weight = None;
         let mut dependencies = Vec::new();
         let mut at = Span::call_site();
         while let Some(field) = fields.next(input)? {
@@ -152,6 +155,7 @@ impl Parse for Declaration {
                 "version" => version = Some(text(input, &field)?),
                 "description" => description = Some(text(input, &field)?),
                 "category" => category = Some(text(input, &field)?),
+                "weight" => weight = Some(value(input, &field, "a whole number")?),
                 "dependencies" => dependencies = list(input, &field)?,
                 _ => executors = Some((list(input, &field)?, field.span())),
             }
@@ -168,6 +172,7 @@ impl Parse for Declaration {
             version,
             description,
             category,
+            weight,
             dependencies,
             executors,
             executors_span,

@@ -55,6 +55,17 @@ pub(crate) fn json(declaration: &Declaration, panic: &str) -> Result<String> {
             set(key, json!(text));
         }
     }
+    if let Some(literal) = &declaration.weight {
+        let weight = literal
+            .base10_parse::<u32>()
+            .ok()
+            .filter(|weight| *weight > 0);
+        let weight = weight.ok_or_else(|| {
+            let message = "`weight` is a whole number from 1 to 4294967295: what an instance takes of a host's room for instances, by custom in mebibytes";
+            Error::new(literal.span(), message)
+        })?;
+        set("weight", json!(weight));
+    }
     if !declaration.dependencies.is_empty() {
         let dependencies = declaration.dependencies.iter().map(dependency);
         set("dependencies", dependencies.collect::<Result<Value>>()?);

@@ -31,6 +31,11 @@ impl Sources {
         }
     }
 
+    /// Sets what the program gives one plugin.
+    pub(crate) fn set_program(&mut self, plugin: &str, value: Value) {
+        self.program.insert(plugin.to_owned(), value);
+    }
+
     /// What one plugin was given.
     pub(crate) fn of(&self, plugin: &str) -> Given {
         Given {
@@ -72,7 +77,6 @@ impl Given {
     }
 
     /// The same with one more value, which is stronger than all before.
-    #[allow(dead_code, reason = "for instances that differ in what they are given")]
     pub(crate) fn with(&self, strongest: Value) -> Self {
         let mut given = self.clone();
         given.program.push(strongest);
@@ -82,7 +86,6 @@ impl Given {
     /// What tells it from anything else that was given, in whatever order maps have their entries.
     ///
     /// The same from other sources may have another digest.
-    #[allow(dead_code, reason = "for instances that differ in what they are given")]
     pub(crate) fn digest(&self) -> Digest {
         let mut hasher = Sha256::new();
         write_count(&mut hasher, self.file.iter().len());

@@ -1,13 +1,13 @@
 //! What a plugin may ask of this host.
 
-use std::sync::Weak;
+use std::sync::Arc;
 
 use floe_plugin_api::abi::abi_stable::sabi_trait::TD_Opaque;
 use floe_plugin_api::abi::abi_stable::std_types::{RArc, RErr, ROk, RResult, RSlice, RStr};
 use floe_plugin_api::abi::{
     RawCallRef, RawCallsite, RawError, RawField, RawHost, RawHost_TO, RawHostArc, contain,
 };
-use floe_plugin_api::{Error, ErrorKind, Value};
+use floe_plugin_api::{Error, Value};
 
 use super::callsite;
 
@@ -20,16 +20,15 @@ pub(crate) trait Route: Send + Sync {
 /// A host as it is given to a plugin.
 pub(crate) type HostHandle = RawHostArc;
 
-/// A host that passes calls on to `route`, as long as that is there.
-pub(crate) fn host_for(route: Weak<dyn Route>) -> HostHandle {
+/// A host that passes calls on to `route`.
+pub(crate) fn host_for(route: Arc<dyn Route>) -> HostHandle {
     RawHost_TO::from_ptr(RArc::new(Bridge { route }), TD_Opaque)
 }
 
 /// Everything in here runs on a plugin's stack: no panic may leave it.
 #[derive(Clone)]
 struct Bridge {
-    /// Weak, so that an instance that keeps its host does not keep the registry that keeps it.
-    route: Weak<dyn Route>,
+    route: Arc<dyn Route>,
 }
 
 impl RawHost for Bridge {
@@ -52,21 +51,11 @@ impl RawHost for Bridge {
         input: &Value,
         call: RawCallRef<'_>,
     ) -> RResult<Value, RawError> {
-        let called = contain(|| match self.route.upgrade() {
-            Some(route) => route.route(&node_type, input, call),
-            None => Err(gone(&node_type)),
-        });
+        let called = contain(|| self.route.route(&node_type, input, call));
         match called {
             Ok(Ok(output)) => ROk(output),
             Ok(Err(error)) => RErr(error.into()),
             Err(panicked) => RErr(panicked.into()),
         }
     }
-}
-
-fn gone(node_type: &str) -> Error {
-    Error::new(
-        ErrorKind::NotReady,
-        format!("`{node_type}` cannot be called: the registry that started this plugin is gone"),
-    )
 }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! - `library` opens a shared library, `image` checks what it exports, `instance` is one started
-//!   plugin, `bridge` is what a plugin may ask of this host, and `program` tells this host from
-//!   others.
+//!   plugin, `bridge` is what a plugin may ask of this host, `relay` is a call that is made on another
+//!   thread than its caller's, and `program` tells this host from others.
 //!
 //! All unsafe code of the crate is here, in `library`. Nothing here is ever unmapped: the code of a
 //! library may be reached by threads, destructors and layouts that nobody can count.
@@ -21,7 +21,9 @@ mod instance;
 )]
 mod library;
 mod program;
+mod relay;
 
 pub(crate) use bridge::{Route, host_for};
 pub(crate) use image::Image;
 pub(crate) use instance::Instance;
+pub(crate) use relay::{Said, Waited};

@@ -12,8 +12,11 @@ use foldhash::fast::FixedState;
 use semver::Version;
 use serde::Serialize;
 
-use super::{Slot, Target};
-use crate::error::{LookupError, Rejection, Stage};
+use floe_plugin_api::Dependency;
+
+use super::slot::Slot;
+use super::target::Target;
+use crate::error::{CallError, DependencyError, LookupError, Rejection, Stage};
 use crate::id::{PluginId, Reference};
 
 /// What becomes of a node type that two plugins claim.
@@ -45,6 +48,11 @@ pub enum Standing {
         /// The file of the one that comes first.
         first: PathBuf,
     },
+    /// It was to answer, and does not.
+    HeldBack {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 impl Standing {
@@ -60,8 +68,32 @@ impl Standing {
                 "`{}` has the same version and comes first in the search path",
                 first.to_string_lossy().escape_debug()
             )),
+            Self::HeldBack { reason } => Some(reason.clone()),
         }
     }
+
+    /// Whether calls reach it.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        matches!(self, Self::Active | Self::Older { .. })
+    }
+}
+
+/// A build that was to answer, and why it does not.
+#[derive(Clone)]
+pub(crate) struct HeldBack {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) reason: String,
+}
+
+/// What there is of a plugin that another one needs.
+pub(crate) enum Need {
+    /// A build that will do.
+    Met(Arc<Slot>),
+    /// No build of that plugin.
+    Missing,
+    /// Builds of it, in none of the versions that will do.
+    Incompatible(Vec<Version>),
 }
 
 /// A slot and its place among the others.
@@ -78,14 +110,22 @@ pub(crate) struct Catalog {
     entries: Vec<Entry>,
     /// The targets of each node type: the default first, then the others from the newest on.
     targets: HashMap<Box<str>, Vec<Arc<Target>>, FixedState>,
+    /// All that was refused; the first of them by the scan.
     rejected: Vec<Rejection>,
+    by_scan: usize,
 }
 
 impl Catalog {
     /// Builds the catalog of these slots, which come in search-path order, and of what was refused
     /// before.
-    pub(crate) fn new(slots: Vec<Arc<Slot>>, mut rejected: Vec<Rejection>, mode: Mode) -> Self {
+    pub(crate) fn new(
+        slots: Vec<Arc<Slot>>,
+        held_back: Vec<HeldBack>,
+        mut rejected: Vec<Rejection>,
+        mode: Mode,
+    ) -> Self {
         let mut slots = slots;
+        let by_scan = rejected.len();
         if mode == Mode::Strict {
             slots = refuse_colliding(slots, &mut rejected);
         }
@@ -115,6 +155,13 @@ impl Catalog {
                 lost,
             });
         }
+        entries.extend(held_back.into_iter().map(|held| Entry {
+            slot: held.slot,
+            standing: Standing::HeldBack {
+                reason: held.reason,
+            },
+            lost: Vec::new(),
+        }));
         for targets in targets.values_mut() {
             targets.sort_by_key(|target| Reverse(rank(&target.slot().manifest().version)));
         }
@@ -122,6 +169,7 @@ impl Catalog {
             entries,
             targets,
             rejected,
+            by_scan,
         }
     }
 
@@ -131,6 +179,11 @@ impl Catalog {
 
     pub(crate) fn rejected(&self) -> &[Rejection] {
         &self.rejected
+    }
+
+    /// What the scan refused, without what was refused for the company that it is in.
+    pub(crate) fn scan_rejected(&self) -> &[Rejection] {
+        self.rejected.get(..self.by_scan).unwrap_or_default()
     }
 
     /// The target of a node type, in its default version.
@@ -164,6 +217,134 @@ impl Catalog {
         })
     }
 
+    /// The target that answers to a reference of a plugin's: an executor of this program, of the
+    /// plugin itself, or of one that it declares to need, in a version that it declares.
+    pub(crate) fn resolve_for(
+        &self,
+        caller: &Slot,
+        reference: &str,
+    ) -> Result<&Arc<Target>, CallError> {
+        let plain = self.targets.get_key_value(reference);
+        let parsed: Reference;
+        let (node_type, range) = match plain {
+            Some((node_type, _)) => (&**node_type, None),
+            None => {
+                parsed = reference.parse().map_err(LookupError::from)?;
+                (parsed.node_type(), parsed.range())
+            }
+        };
+        let Some(targets) = self.targets.get(node_type) else {
+            return Err(self.not_found(node_type).into());
+        };
+        let mut asked = targets.iter().filter(|target| {
+            range.is_none_or(|range| range.matches(&target.slot().manifest().version))
+        });
+        let allowed = |target: &&Arc<Target>| {
+            let slot = target.slot();
+            !slot.is_library()
+                || slot.id() == caller.id()
+                || caller.manifest().dependencies.iter().any(|dependency| {
+                    is_of(slot, dependency) && dependency.version.matches(&slot.manifest().version)
+                })
+        };
+        if let Some(target) = asked.clone().find(allowed) {
+            return Ok(target);
+        }
+        let Some(offered) = asked.next() else {
+            // As anybody else is told.
+            let reference = reference.parse::<Reference>().map_err(LookupError::from)?;
+            return self.resolve(&reference).map_err(CallError::from);
+        };
+        let declared = caller
+            .manifest()
+            .dependencies
+            .iter()
+            .find(|dependency| is_of(offered.slot(), dependency));
+        let error = match declared {
+            None => DependencyError::Undeclared {
+                plugin: caller.title(),
+                node_type: node_type.to_owned(),
+                offered_by: offered.slot().id().clone(),
+                version: offered.slot().manifest().version.clone(),
+            },
+            Some(dependency) => DependencyError::Incompatible {
+                plugin: caller.title(),
+                dependency: offered.slot().id().clone(),
+                range: dependency.version.clone(),
+                versions: self.versions_of(dependency),
+            },
+        };
+        Err(error.into())
+    }
+
+    /// What there is of a plugin that another one needs.
+    pub(crate) fn need(&self, dependency: &Dependency) -> Need {
+        let usable = || {
+            self.entries
+                .iter()
+                .filter(|entry| entry.standing.is_usable() && is_of(&entry.slot, dependency))
+        };
+        let fitting =
+            usable().filter(|entry| dependency.version.matches(&entry.slot.manifest().version));
+        match fitting.max_by_key(|entry| rank(&entry.slot.manifest().version)) {
+            Some(entry) => Need::Met(entry.slot.clone()),
+            None if usable().next().is_none() => Need::Missing,
+            None => Need::Incompatible(self.versions_of(dependency)),
+        }
+    }
+
+    fn versions_of(&self, dependency: &Dependency) -> Vec<Version> {
+        let usable = self
+            .entries
+            .iter()
+            .filter(|entry| entry.standing.is_usable() && is_of(&entry.slot, dependency));
+        usable
+            .map(|entry| entry.slot.manifest().version.clone())
+            .collect()
+    }
+
+    /// The build that answers for a plugin.
+    pub(crate) fn active(&self, plugin: &PluginId) -> Option<&Arc<Slot>> {
+        let active = self
+            .entries
+            .iter()
+            .find(|entry| entry.standing == Standing::Active && entry.slot.id() == plugin);
+        active.map(|entry| &entry.slot)
+    }
+
+    /// The builds that answer for their plugins.
+    pub(crate) fn active_slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        let active = self
+            .entries
+            .iter()
+            .filter(|entry| entry.standing == Standing::Active);
+        active.map(|entry| &entry.slot)
+    }
+
+    /// The build that is used of the plugin and the file of another one.
+    pub(crate) fn at_path_of(&self, slot: &Slot) -> Option<&Arc<Slot>> {
+        let used = self
+            .entries
+            .iter()
+            .filter(|entry| entry.standing.is_usable());
+        let mut used = used.map(|entry| &entry.slot);
+        used.find(|other| other.id() == slot.id() && other.path() == slot.path())
+    }
+
+    /// Whether a slot is in it, used or not, but for those that are held back.
+    pub(crate) fn holds(&self, slot: &Arc<Slot>) -> bool {
+        self.entries.iter().any(|entry| {
+            Arc::ptr_eq(&entry.slot, slot) && !matches!(entry.standing, Standing::HeldBack { .. })
+        })
+    }
+
+    /// Whether a slot is one of those that are reached.
+    pub(crate) fn reaches(&self, slot: &Arc<Slot>) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.standing.is_usable() && Arc::ptr_eq(&entry.slot, slot))
+    }
+
     pub(crate) fn not_found(&self, node_type: &str) -> LookupError {
         const ALIKE: f64 = 0.8;
         let alike = self
@@ -178,6 +359,10 @@ impl Catalog {
             nearest: nearest.map(|(_, known)| known.to_string()),
         }
     }
+}
+
+fn is_of(slot: &Slot, dependency: &Dependency) -> bool {
+    slot.id().kind == dependency.kind && slot.id().name == dependency.name
 }
 
 /// The order in which versions are preferred: releases before pre-releases, then the higher.

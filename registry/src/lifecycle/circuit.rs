@@ -10,35 +10,11 @@
 //! A circuit does not look at the clock: it is told what time it is.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde::Serialize;
 
-/// Whether calls go through to a plugin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CircuitState {
-    /// They do.
-    #[default]
-    Closed,
-    /// None does: it faulted too often, and rests.
-    Open,
-    /// One does, to see whether it still faults.
-    HalfOpen,
-}
-
-impl fmt::Display for CircuitState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half-open",
-        })
-    }
-}
+use crate::event::CircuitState;
 
 /// What a circuit became.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,21 +1,68 @@
-//! What there is to call, and the state that each plugin is in.
+//! What there is to call, the state that each plugin is in, and how one state follows another.
 //!
-//! - `slot` is one build of one plugin: its states, its image, its live instance.
-//! - `turn` lets one thread at a time start a slot, and sees who waits for whom.
-//! - `catalog` is which slot answers to which name: a pure function of the slots, and never changed
-//!   but replaced.
-//! - `circuit` leaves alone for a while what faults again and again.
-//! - `target` is an executor of a slot, resolved: a call through it looks nothing up.
+//! - `slot` is one generation of a plugin: one build of it, from its admission on. `catalog` is which
+//!   slot answers to which name: a pure function of the slots, and never changed but replaced.
+//! - `running` is an instance that callers use; `door` is how they reach it, and how it is closed to
+//!   them; `instances` is the cache of them.
+//! - `target` is an executor of a slot, `line` an executor as a handle holds it: it follows what
+//!   answers. `calling` is how a call finds its instance.
+//! - `turn` lets one at a time start a thing, and sees who waits for whom; `workers` are threads for
+//!   what a deadline bounds; `ending` stops instances; `circuit` decides which plugins are left alone.
+//! - `depend` is who needs whom; `start` starts one plugin after what it needs; `waves` starts and
+//!   stops all; `health` asks how they are.
+//! - `upgrade` finds new builds and starts them beside running ones; `publish` makes them answer;
+//!   `watch` has that done when files change.
+//! - `ground` is what all slots share; `supervisor` holds it all.
 
+mod calling;
 mod catalog;
-#[allow(dead_code, unreachable_pub, reason = "wired up by the life cycle")]
 mod circuit;
+mod depend;
+mod door;
+mod ending;
+mod ground;
+mod health;
+mod instances;
+mod line;
+mod publish;
+mod running;
 mod slot;
+mod start;
+mod supervisor;
+mod sync;
 mod target;
 mod turn;
+mod upgrade;
+mod voice;
+mod watch;
+mod waves;
+mod workers;
 
-pub(crate) use catalog::{Catalog, Entry};
+pub(crate) use calling::resolve;
+pub(crate) use catalog::{Catalog, Entry, Need};
 pub use catalog::{Mode, Standing};
+pub use ground::Statistics;
+pub(crate) use ground::{Ground, Recorders};
+pub use health::{HealthReport, PluginHealth};
+pub use instances::CacheStats;
+pub(crate) use instances::Instances;
+pub(crate) use line::Line;
+pub(crate) use running::{Key, Lodging, Running};
+pub(crate) use slot::Slot;
 pub use slot::State;
-pub(crate) use slot::{Ground, Slot};
+pub(crate) use supervisor::{Parts, Supervisor};
 pub(crate) use target::Target;
+pub use watch::{Watch, WatchError};
+pub(crate) use waves::Owner;
+pub(crate) use waves::maybe_nanoseconds;
+pub use waves::{InstanceStop, PluginStart, StartOptions, StartOutcome, StartReport};
+pub use workers::Abandoned;
+
+/// What one at a time does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StartKey {
+    /// Map a generation's code, or ask it for its schemas.
+    Code(u64),
+    /// Start an instance.
+    Instance(Key),
+}

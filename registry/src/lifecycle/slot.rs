@@ -1,38 +1,53 @@
-//! One build of one plugin.
+//! One build of one plugin, and its generation.
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
-use floe_plugin_api::Manifest;
-use floe_plugin_api::abi::RawPluginBox;
+use floe_plugin_api::{ExecutorMetadata, Manifest};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::turn::Turn;
-use crate::admit::{Admitted, Store};
+use super::StartKey;
+use super::circuit::{self, Circuit};
+use super::ground::Ground;
+use super::start::overran;
+use super::turn::{Circle, Taken};
+use super::workers::{Task, far};
+use crate::admit::Admitted;
 use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
-use crate::host::{Image, Instance, Route, host_for};
-use crate::id::{Digest, PluginId};
+use crate::event::{CircuitState, Ending, Event};
+use crate::host::Image;
+use crate::id::{Build, Digest, PluginId};
 use crate::schema::{self, Schemas};
 
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum State {
     /// It may be loaded, and has not been needed yet.
     Admitted,
     /// Its code is mapped.
     Loaded,
-    /// An instance of it has been started.
+    /// An instance of it is live.
     Ready,
     /// It could not be loaded or started the last time; the next use tries again.
     Failed,
+    /// It panicked, or ran out of time, too often: it is left alone for a while.
+    Resting,
     /// Another build answers in its place.
     Shadowed,
+    /// It was to take the place of the build that answers, and does not: it did not start, would break
+    /// another plugin, or was rolled back.
+    HeldBack,
+    /// It no longer answers; calls that are inside of it end on it.
+    Draining,
+    /// Its last instance has ended; only its code is still mapped.
+    Retired,
 }
 
 impl fmt::Display for State {
@@ -42,15 +57,13 @@ impl fmt::Display for State {
             Self::Loaded => "loaded",
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Resting => "resting",
             Self::Shadowed => "shadowed",
+            Self::HeldBack => "held-back",
+            Self::Draining => "draining",
+            Self::Retired => "retired",
         })
     }
-}
-
-/// What every slot of a registry stands on.
-pub(crate) struct Ground {
-    pub(crate) store: Store,
-    pub(crate) route: Weak<dyn Route>,
 }
 
 /// Why a slot failed the last time.
@@ -61,46 +74,70 @@ pub(crate) struct Failure {
 }
 
 /// Where the code comes from.
+#[derive(Clone)]
 enum Source {
     /// From a file.
-    Library(Box<Admitted>),
+    Library(Arc<Admitted>),
     /// From this program.
     InProcess,
 }
 
-/// One build of one plugin, from its admission on.
+/// How long a build's last load and start took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Took {
+    pub(crate) load: Option<Duration>,
+    pub(crate) start: Option<Duration>,
+}
+
+/// One generation of a plugin: one build of it, with one configuration, from its admission until the
+/// last of its instances has ended.
 pub(crate) struct Slot {
-    id: PluginId,
+    build: Build,
     manifest: Arc<Manifest>,
     source: Source,
     given: Arc<Given>,
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
     schemas: OnceLock<Arc<Schemas>>,
-    live: ArcSwapOption<Instance>,
+    circuit: Circuit,
     failure: Mutex<Option<Failure>>,
+    took: Mutex<Took>,
+    /// Whether it waits for its publication: its calls see what will be published with it.
+    staged: AtomicBool,
+    /// Whether it no longer answers. Set, for good, under the lock of the cache of instances.
+    retired: AtomicBool,
+    /// Its instances that have not ended.
+    alive: AtomicU64,
 }
 
 impl Slot {
     /// A slot of an admitted file. Nothing is loaded.
-    pub(crate) fn of_library(admitted: Admitted, given: Arc<Given>, ground: Arc<Ground>) -> Self {
+    pub(crate) fn of_library(admitted: Admitted, given: Given, ground: Arc<Ground>) -> Self {
         let manifest = admitted.candidate().manifest().clone();
-        Self::new(manifest, Source::Library(Box::new(admitted)), given, ground)
+        let source = Source::Library(Arc::new(admitted));
+        Self::new(manifest, source, Arc::new(given), ground)
     }
 
-    /// A slot of a function of this program, which is ready at once.
-    pub(crate) fn in_process(
-        manifest: Manifest,
-        plugin: RawPluginBox,
-        ground: Arc<Ground>,
-    ) -> Self {
+    /// A slot of a function of this program.
+    pub(crate) fn in_process(manifest: Manifest, ground: Arc<Ground>) -> Self {
+        let given = Arc::new(Given::default());
+        Self::new(Arc::new(manifest), Source::InProcess, given, ground)
+    }
+
+    /// The same build as a new generation, configured as given.
+    pub(crate) fn again(&self, given: Given) -> Self {
         let slot = Self::new(
-            Arc::new(manifest),
-            Source::InProcess,
-            Arc::default(),
-            ground,
+            self.manifest.clone(),
+            self.source.clone(),
+            Arc::new(given),
+            self.ground.clone(),
         );
-        slot.live.store(Some(Arc::new(Instance::new(plugin))));
+        if let Some(image) = self.image.get() {
+            let _ = slot.image.set(image.clone());
+        }
+        if let Some(schemas) = self.schemas.get() {
+            let _ = slot.schemas.set(schemas.clone());
+        }
         slot
     }
 
@@ -111,27 +148,61 @@ impl Slot {
         ground: Arc<Ground>,
     ) -> Self {
         Self {
-            id: PluginId {
-                kind: manifest.kind.clone(),
-                name: manifest.name.clone(),
+            build: Build {
+                plugin: PluginId {
+                    kind: manifest.kind.clone(),
+                    name: manifest.name.clone(),
+                },
+                version: manifest.version.clone(),
+                generation: ground.next_generation(),
             },
             manifest,
             source,
             given,
-            ground,
             image: OnceLock::new(),
             schemas: OnceLock::new(),
-            live: ArcSwapOption::empty(),
+            circuit: Circuit::new(
+                ground.circuit.panics,
+                ground.circuit.window,
+                ground.circuit.rest,
+            ),
+            ground,
             failure: Mutex::new(None),
+            took: Mutex::default(),
+            staged: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            alive: AtomicU64::new(0),
         }
     }
 
+    pub(crate) const fn build(&self) -> &Build {
+        &self.build
+    }
+
+    pub(crate) const fn generation(&self) -> u64 {
+        self.build.generation
+    }
+
     pub(crate) const fn id(&self) -> &PluginId {
-        &self.id
+        &self.build.plugin
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    pub(crate) const fn ground(&self) -> &Arc<Ground> {
+        &self.ground
+    }
+
+    pub(crate) const fn given(&self) -> &Arc<Given> {
+        &self.given
+    }
+
+    /// What is known of an executor without running it.
+    pub(crate) fn executor(&self, operation: u32) -> Option<&ExecutorMetadata> {
+        let index = usize::try_from(operation).ok()?;
+        self.manifest.executors.get(index)
     }
 
     /// The file; nothing for a function of this program.
@@ -140,6 +211,10 @@ impl Slot {
             Source::Library(admitted) => Some(admitted),
             Source::InProcess => None,
         }
+    }
+
+    pub(crate) const fn is_library(&self) -> bool {
+        matches!(self.source, Source::Library(_))
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -151,13 +226,35 @@ impl Slot {
         self.image.get().map(|image| image.digest())
     }
 
+    /// How many bytes of code it has mapped.
+    pub(crate) fn mapped_bytes(&self) -> u64 {
+        match self.image.get() {
+            Some(_) => self
+                .admitted()
+                .map_or(0, |admitted| admitted.candidate().identity().size),
+            None => 0,
+        }
+    }
+
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.failure.lock().clone()
     }
 
+    pub(crate) fn took(&self) -> Took {
+        *self.took.lock()
+    }
+
     /// The state, whoever may answer in this build's place.
     pub(crate) fn state(&self) -> State {
-        if self.live.load().is_some() {
+        if self.is_retired() {
+            return match self.alive.load(Ordering::Acquire) {
+                0 => State::Retired,
+                _ => State::Draining,
+            };
+        }
+        if self.circuit_state() == CircuitState::Open {
+            State::Resting
+        } else if self.ground.instances.has(self.generation()) {
             State::Ready
         } else if self.failure.lock().is_some() {
             State::Failed
@@ -169,28 +266,170 @@ impl Slot {
     }
 
     /// `sqlite 1.2.0`.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{} {}", self.manifest.name, self.manifest.version)
     }
 
-    fn turn(&self) -> Result<Turn, CallError> {
-        Turn::take(std::ptr::from_ref(self).addr()).map_err(|_| CallError::StartCycle {
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staged.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stage(&self, staged: bool) {
+        self.staged.store(staged, Ordering::Release);
+    }
+
+    /// Whether it no longer answers. To be relied on under the lock of the cache alone; elsewhere, a
+    /// false may be an old one.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// To be called under the lock of the cache of instances.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn count_begun(&self) {
+        self.alive.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One of its instances has ended.
+    pub(crate) fn count_ended(self: &Arc<Self>) {
+        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_retired() {
+            self.tell_retired();
+        }
+    }
+
+    /// Whether none of its instances is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.alive.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn tell_retired(&self) {
+        self.ground.retired(self.digest());
+        self.ground.events.publish_with(|| Event::Retired {
+            build: self.build.clone(),
+            mapped_bytes: self.mapped_bytes(),
+        });
+    }
+
+    pub(crate) const fn circuit(&self) -> &Circuit {
+        &self.circuit
+    }
+
+    pub(crate) fn circuit_state(&self) -> CircuitState {
+        self.circuit.state(Instant::now())
+    }
+
+    /// A panic of its code, or an overrun.
+    pub(crate) fn fault(self: &Arc<Self>) {
+        let change = self.circuit.fault(Instant::now());
+        self.tell_circuit(change);
+    }
+
+    pub(crate) fn tell_circuit(self: &Arc<Self>, change: Option<circuit::Change>) {
+        let Some(change) = change else { return };
+        if change == circuit::Change::Opened {
+            tracing::warn!(plugin = %self.id(), version = %self.manifest.version, "left alone for a while: it panicked or ran out of time too often");
+            // Also those for others: it is the code that is ill.
+            self.ground
+                .instances
+                .close_all_of(self.generation(), Ending::Poisoned);
+        }
+        self.ground.events.publish_with(|| Event::Circuit {
+            build: self.build.clone(),
+            state: match change {
+                circuit::Change::Opened => CircuitState::Open,
+                circuit::Change::HalfOpen => CircuitState::HalfOpen,
+                circuit::Change::Closed => CircuitState::Closed,
+            },
+        });
+    }
+
+    pub(crate) fn fail(&self, stage: Stage, reason: String) {
+        tracing::warn!(plugin = %self.id(), version = %self.manifest.version, %stage, %reason, "failed");
+        self.ground.events.publish_with(|| Event::Failed {
+            build: self.build.clone(),
+            stage,
+            reason: reason.clone(),
+        });
+        *self.failure.lock() = Some(Failure { stage, reason });
+    }
+
+    pub(crate) fn recovered(&self, start: Duration) {
+        self.failure.lock().take();
+        self.took.lock().start = Some(start);
+    }
+
+    /// Does something with the plugin's code on a thread of its own, within the deadline for starts,
+    /// once for all who ask at the same time; where another one does it, gives nothing when that one
+    /// has ended.
+    fn once<T: Send + 'static>(
+        self: &Arc<Self>,
+        doing: &str,
+        body: impl FnOnce(&Arc<Self>) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<Option<T>, CallError> {
+        let turns = self.ground.turns.clone();
+        let turn = match turns.take(StartKey::Code(self.generation())) {
+            Ok(Taken::Mine(turn)) => turn,
+            Ok(Taken::Theirs(None)) => return Ok(None),
+            Ok(Taken::Theirs(Some(failure))) => return Err(failure),
+            Err(Circle) => return Err(self.circle()),
+        };
+        match self.bounded(doing, body) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) => {
+                turn.fail(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn circle(&self) -> CallError {
+        CallError::StartCycle {
             plugin: self.title().into(),
-        })
+        }
+    }
+
+    fn bounded<T: Send + 'static>(
+        self: &Arc<Self>,
+        doing: &str,
+        body: impl FnOnce(&Arc<Self>) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let Some(allowed) = self.ground.deadlines.create else {
+            return body(self);
+        };
+        let task = Task {
+            plugin: self.title(),
+            doing: doing.to_owned(),
+        };
+        let slot = self.clone();
+        let pending =
+            self.ground
+                .workers
+                .begin(task, far(Some(allowed)), move |_, _| body(&slot), drop);
+        pending
+            .wait(|_, _| ())
+            .unwrap_or_else(|overrun| Err(overran(self, Stage::Load, doing, &overrun)))
+    }
+
+    /// The error of a call that found what answers replaced, time and again.
+    pub(crate) fn replaced_always(&self) -> CallError {
+        CallError::Replaced {
+            plugin: self.title().into(),
+        }
     }
 
     /// Maps the code, if that has not been done.
-    pub(crate) fn load(&self) -> Result<(), CallError> {
-        if self.image.get().is_some() || matches!(self.source, Source::InProcess) {
-            return Ok(());
+    pub(crate) fn load(self: &Arc<Self>) -> Result<(), CallError> {
+        while self.is_library() && self.image.get().is_none() {
+            self.once("load", |slot| slot.image().map(drop))?;
         }
-        let _turn = self.turn()?;
-        self.image()?;
         Ok(())
     }
 
-    /// The image. To be called in one's turn.
-    fn image(&self) -> Result<&Arc<Image>, Box<Rejection>> {
+    /// The image. To be called by one thread at a time, in work that is bounded.
+    pub(crate) fn image(&self) -> Result<&Arc<Image>, CallError> {
         if let Some(image) = self.image.get() {
             return Ok(image);
         }
@@ -202,123 +441,111 @@ impl Slot {
                 "a function of this program",
                 "a plugin of a file",
                 "call it: there is nothing to load",
-            )));
+            ))
+            .into());
         };
+        let span = tracing::debug_span!("load", plugin = %self.manifest.name, version = %self.manifest.version);
+        let _entered = span.enter();
+        let began = Instant::now();
         match Image::map(admitted, &self.ground.store) {
             Ok(image) => {
-                tracing::debug!(plugin = %self.id, version = %self.manifest.version, digest = %image.digest(), "loaded");
+                let took = began.elapsed();
+                tracing::debug!(plugin = %self.id(), version = %self.manifest.version, digest = %image.digest(), "loaded");
                 self.failure.lock().take();
+                self.took.lock().load = Some(took);
+                self.ground.events.publish_with(|| Event::Loaded {
+                    build: self.build.clone(),
+                    digest: image.digest(),
+                    took,
+                });
+                self.ground
+                    .mapped(image.digest(), admitted.candidate().identity().size);
                 Ok(self.image.get_or_init(|| image))
             }
             Err(rejection) => {
                 self.fail(Stage::Load, rejection.reason());
-                Err(rejection)
+                Err(rejection.into())
             }
         }
     }
 
-    fn fail(&self, stage: Stage, reason: String) {
-        tracing::warn!(plugin = %self.id, version = %self.manifest.version, %stage, %reason, "failed");
-        *self.failure.lock() = Some(Failure { stage, reason });
-    }
-
-    /// The live instance; one is started where there is none, or where a panic has poisoned it.
-    ///
-    /// However many threads ask, one starts it and the others wait for that.
-    pub(crate) fn instance(&self) -> Result<Arc<Instance>, CallError> {
-        if let Some(instance) = self.healthy() {
-            return Ok(instance);
-        }
-        let _turn = self.turn()?;
-        if let Some(instance) = self.healthy() {
-            return Ok(instance);
-        }
-        let image = self.image()?;
-        let effective = self.effective()?;
-        let host = host_for(self.ground.route.clone());
-        match image.start(&effective.value, host) {
-            Ok(instance) => {
-                let instance = Arc::new(instance);
-                self.live.store(Some(instance.clone()));
-                self.failure.lock().take();
-                Ok(instance)
-            }
-            Err(error) => {
-                let error = PluginError::new(self.title(), None, &error);
-                let error = error.masked(&effective.secrets);
-                self.fail(Stage::Start, error.to_string());
-                Err(CallError::Start(Box::new(error)))
-            }
-        }
-    }
-
-    /// What an instance is started with. To be called in one's turn.
-    fn effective(&self) -> Result<Effective, CallError> {
-        let schemas = match self.schemas_in_turn() {
+    /// The configuration that an instance is started with: what was given for the plugin, what a
+    /// caller put on top of that, and the schema's defaults. In work that is bounded.
+    pub(crate) fn configure(&self, given: &Given) -> Result<Effective, CallError> {
+        let schemas = match self.schemas_of_code() {
             Ok(schemas) => schemas,
             // What was given cannot be judged; nothing need not be.
-            Err(_) if self.given.is_empty() => return Ok(Effective::default()),
+            Err(CallError::Start(_)) if given.is_empty() => return Ok(Effective::default()),
             Err(error) => return Err(error),
         };
-        let resolved = self.given.resolve(&schemas.config, &self.title());
-        resolved.map_err(|invalid| {
-            self.fail(Stage::Start, invalid.to_string());
-            CallError::Invalid(invalid)
-        })
+        given
+            .resolve(&schemas.config, &self.title())
+            .map_err(|invalid| {
+                self.fail(Stage::Start, invalid.to_string());
+                CallError::Invalid(invalid)
+            })
     }
 
-    fn healthy(&self) -> Option<Arc<Instance>> {
-        match &self.source {
-            // A function of this program has no other instance to offer.
-            Source::InProcess => self.live.load_full(),
-            Source::Library(_) => self
-                .live
-                .load_full()
-                .filter(|instance| !instance.is_poisoned()),
-        }
+    /// What it is configured with, secrets masked, where that can be told without running anything.
+    pub(crate) fn configuration(&self) -> Option<floe_plugin_api::Value> {
+        let schemas = self.known_schemas()?;
+        let effective = self.given.resolve(&schemas.config, &self.title()).ok()?;
+        Some(schema::secrets::masked(&schemas.config, &effective.value))
     }
 
     /// The schemas: remembered from an earlier time, or asked of the code, which is mapped for that.
-    pub(crate) fn schemas(&self) -> Result<Arc<Schemas>, CallError> {
+    pub(crate) fn schemas(self: &Arc<Self>) -> Result<Arc<Schemas>, CallError> {
+        loop {
+            if let Some(schemas) = self.known_schemas() {
+                return Ok(schemas);
+            }
+            if let Some(schemas) = self.once("describe", |slot| slot.schemas_of_code())? {
+                return Ok(schemas);
+            }
+        }
+    }
+
+    /// The schemas where they can be had without running anything.
+    pub(crate) fn known_schemas(&self) -> Option<Arc<Schemas>> {
         if let Some(schemas) = self.schemas.get() {
-            return Ok(schemas.clone());
+            return Some(schemas.clone());
         }
-        if let Source::Library(admitted) = &self.source
-            && self.image.get().is_none()
-            && let Some(schemas) = self.remembered_schemas(admitted)
-        {
-            return Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone());
-        }
-        let _turn = self.turn()?;
-        self.schemas_in_turn()
+        let schemas = match &self.source {
+            Source::InProcess => {
+                let executors = self.manifest.executors.iter();
+                Schemas {
+                    config: serde_json::json!({ "type": "object", "additionalProperties": false }),
+                    executors: executors
+                        .map(|each| (each.node_type.clone(), schema::ExecutorSchemas::anything()))
+                        .collect(),
+                }
+            }
+            Source::Library(admitted) => self.remembered_schemas(admitted)?,
+        };
+        Some(self.schemas.get_or_init(|| Arc::new(schemas)).clone())
     }
 
     fn remembered_schemas(&self, admitted: &Admitted) -> Option<Schemas> {
-        let candidate = admitted.candidate();
-        let digest = self.ground.store.digest_of(candidate.file_path()).ok()?;
+        let digest = match self.image.get() {
+            Some(image) => image.digest(),
+            None => {
+                let candidate = admitted.candidate();
+                self.ground.store.digest_of(candidate.file_path()).ok()?
+            }
+        };
         let text = self.ground.store.schemas(digest)?;
         Schemas::from_json(&text).ok()
     }
 
-    fn schemas_in_turn(&self) -> Result<Arc<Schemas>, CallError> {
+    /// The schemas, of the code where they are not known. By one thread at a time, in work that is
+    /// bounded.
+    fn schemas_of_code(&self) -> Result<Arc<Schemas>, CallError> {
         if let Some(schemas) = self.schemas.get() {
             return Ok(schemas.clone());
         }
-        if matches!(self.source, Source::InProcess) {
-            let executors = self.manifest.executors.iter();
-            let schemas = Schemas {
-                config: serde_json::json!({ "type": "object", "additionalProperties": false }),
-                executors: executors
-                    .map(|each| (each.node_type.clone(), schema::ExecutorSchemas::anything()))
-                    .collect(),
-            };
-            return Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone());
-        }
-        let image = self.image()?;
-        if let Some(text) = self.ground.store.schemas(image.digest())
-            && let Ok(schemas) = Schemas::from_json(&text)
-        {
-            return Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone());
+        let image = self.image()?.clone();
+        if let Some(schemas) = self.known_schemas() {
+            return Ok(schemas);
         }
         let described = image.describe().and_then(|text| {
             let schemas = Schemas::from_json(&text)?;

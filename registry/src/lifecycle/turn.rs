@@ -1,103 +1,239 @@
-//! Turns: one thread at a time starts a plugin, and none waits for itself.
+//! Turns: one thread at a time starts a thing, the others share what came of it, and none waits for
+//! itself.
 //!
 //! A plugin may call others while it starts, and these start at their first call. Two plugins that
-//! need each other would wait for ever, each holding its own start. So it is written down which
-//! thread starts what and what it waits for, and a wait that would close a circle is refused.
+//! need each other would wait for ever, each holding its own start. So it is written down who starts
+//! what and who waits for what, and a wait that would close a circle is refused.
+//!
+//! Who starts and waits is not a thread but an *actor*: work that is handed to another thread to be
+//! bounded by a deadline is an actor of its own, and the thread that waits for it waits for that actor.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::thread::{self, ThreadId};
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Condvar, Mutex};
+use super::sync::{Condvar, Mutex};
 
-/// Names what is started: its address.
-pub(super) type Key = usize;
+/// Who starts or waits: a thread, or a piece of work that a thread was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Actor(u64);
 
-#[derive(Default)]
-struct Waits {
-    /// The thread that starts each.
-    starting: HashMap<Key, ThreadId>,
-    /// What each thread waits for.
-    waiting: HashMap<ThreadId, Key>,
+thread_local! {
+    static ACTOR: Cell<Option<Actor>> = const { Cell::new(None) };
 }
 
-impl Waits {
-    /// Whether `thread` would wait, in the end, for itself, if it waited for `key`.
-    fn would_close_circle(&self, thread: ThreadId, key: Key) -> bool {
-        let mut next = Some(key);
-        while let Some(key) = next {
-            match self.starting.get(&key) {
-                Some(starter) if *starter == thread => return true,
-                Some(starter) => next = self.waiting.get(starter).copied(),
-                None => return false,
+impl Actor {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The one that this thread is.
+    pub(crate) fn current() -> Self {
+        ACTOR.with(|actor| {
+            let current = actor.get().unwrap_or_else(Self::new);
+            actor.set(Some(current));
+            current
+        })
+    }
+
+    /// Makes this thread another one, until the guard is dropped.
+    pub(crate) fn play(self) -> Played {
+        Played(ACTOR.with(|actor| actor.replace(Some(self))))
+    }
+}
+
+/// A thread that is another actor than its own.
+pub(crate) struct Played(Option<Actor>);
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        ACTOR.with(|actor| actor.set(self.0));
+    }
+}
+
+/// What an actor waits for.
+enum Wait<K> {
+    /// That the start of this ends.
+    Start(K),
+    /// That this one ends.
+    Actor(Actor),
+}
+
+/// One start, and what came of it.
+struct Flight<E> {
+    starter: Actor,
+    /// Set when it has ended: with the failure, if it was one.
+    ended: Mutex<Option<Option<E>>>,
+}
+
+struct Waits<K, E> {
+    starting: HashMap<K, Arc<Flight<E>>>,
+    waiting: HashMap<Actor, Wait<K>>,
+}
+
+impl<K: Hash + Eq, E> Waits<K, E> {
+    /// Whether `actor` would wait, in the end, for itself, if it waited for `key`.
+    fn would_close_circle(&self, actor: Actor, key: &K) -> bool {
+        let mut next = self.starting.get(key).map(|flight| flight.starter);
+        // Each wait is followed once at most: there are no circles yet.
+        while let Some(other) = next {
+            if other == actor {
+                return true;
             }
+            next = match self.waiting.get(&other) {
+                Some(Wait::Start(key)) => self.starting.get(key).map(|flight| flight.starter),
+                Some(Wait::Actor(other)) => Some(*other),
+                None => None,
+            };
         }
         false
     }
 }
 
-static WAITS: Mutex<Option<Waits>> = Mutex::new(None);
-static ENDED: Condvar = Condvar::new();
+/// Who starts what, and who waits for whom. `K` names what is started, `E` is why it failed.
+pub(crate) struct Turns<K, E> {
+    waits: Mutex<Waits<K, E>>,
+    ended: Condvar,
+}
 
-/// The right to start something. Ends when it is dropped.
-pub(super) struct Turn(Key);
+/// What came of asking for a turn.
+pub(crate) enum Taken<'a, K: Hash + Eq + Clone, E: Clone> {
+    /// It is one's own.
+    Mine(Turn<'a, K, E>),
+    /// Another one had it, and has ended: with this failure, or without one.
+    Theirs(Option<E>),
+}
 
 /// To wait would be to wait for oneself.
 #[derive(Debug)]
-pub(super) struct Circle;
+pub(crate) struct Circle;
 
-impl Turn {
-    /// Waits until nobody else starts it.
-    pub(super) fn take(key: Key) -> Result<Self, Circle> {
-        let me = thread::current().id();
-        let mut guard = WAITS.lock();
-        loop {
-            let waits = guard.get_or_insert_default();
-            if waits.would_close_circle(me, key) {
-                return Err(Circle);
-            }
-            if let std::collections::hash_map::Entry::Vacant(place) = waits.starting.entry(key) {
-                place.insert(me);
-                return Ok(Self(key));
-            }
-            waits.waiting.insert(me, key);
-            ENDED.wait(&mut guard);
-            guard.get_or_insert_default().waiting.remove(&me);
+impl<K: Hash + Eq + Clone, E: Clone> Turns<K, E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            waits: Mutex::new(Waits {
+                starting: HashMap::new(),
+                waiting: HashMap::new(),
+            }),
+            ended: Condvar::new(),
         }
+    }
+
+    /// Takes the right to start something; where another one has it, waits until that one has ended,
+    /// and gives what came of it.
+    pub(crate) fn take(&self, key: K) -> Result<Taken<'_, K, E>, Circle> {
+        let me = Actor::current();
+        let mut waits = self.waits.lock();
+        if waits.would_close_circle(me, &key) {
+            return Err(Circle);
+        }
+        let flight = match waits.starting.entry(key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(Flight {
+                    starter: me,
+                    ended: Mutex::new(None),
+                }));
+                return Ok(Taken::Mine(Turn {
+                    turns: self,
+                    key,
+                    failure: None,
+                }));
+            }
+            Entry::Occupied(place) => place.get().clone(),
+        };
+        waits.waiting.insert(me, Wait::Start(key));
+        loop {
+            let ended = flight.ended.lock().clone();
+            if let Some(failure) = ended {
+                waits.waiting.remove(&me);
+                return Ok(Taken::Theirs(failure));
+            }
+            self.ended.wait(&mut waits);
+        }
+    }
+
+    /// Says that this actor waits for another one, until the guard is dropped.
+    pub(crate) fn await_actor(&self, other: Actor) -> Awaiting<'_, K, E> {
+        let me = Actor::current();
+        self.waits.lock().waiting.insert(me, Wait::Actor(other));
+        Awaiting { turns: self, me }
     }
 }
 
-impl Drop for Turn {
+/// The right to start something. Ends when it is dropped.
+pub(crate) struct Turn<'a, K: Hash + Eq + Clone, E: Clone> {
+    turns: &'a Turns<K, E>,
+    key: K,
+    failure: Option<E>,
+}
+
+impl<K: Hash + Eq + Clone, E: Clone> Turn<'_, K, E> {
+    /// Ends it with a failure, which those who waited are told.
+    pub(crate) fn fail(mut self, failure: E) {
+        self.failure = Some(failure);
+    }
+}
+
+impl<K: Hash + Eq + Clone, E: Clone> Drop for Turn<'_, K, E> {
     fn drop(&mut self) {
-        WAITS
-            .lock()
-            .get_or_insert_default()
-            .starting
-            .remove(&self.0);
-        ENDED.notify_all();
+        let mut waits = self.turns.waits.lock();
+        if let Some(flight) = waits.starting.remove(&self.key) {
+            *flight.ended.lock() = Some(self.failure.take());
+        }
+        self.turns.ended.notify_all();
+    }
+}
+
+/// This actor waits for another one.
+pub(crate) struct Awaiting<'a, K: Hash + Eq + Clone, E: Clone> {
+    turns: &'a Turns<K, E>,
+    me: Actor,
+}
+
+impl<K: Hash + Eq + Clone, E: Clone> Drop for Awaiting<'_, K, E> {
+    fn drop(&mut self) {
+        self.turns.waits.lock().waiting.remove(&self.me);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
+    use std::thread;
 
     use super::*;
 
+    type Numbered = Turns<u32, &'static str>;
+
+    fn mine<'a>(turns: &'a Numbered, key: u32) -> Option<Turn<'a, u32, &'static str>> {
+        match turns.take(key) {
+            Ok(Taken::Mine(turn)) => Some(turn),
+            Ok(Taken::Theirs(_)) | Err(Circle) => None,
+        }
+    }
+
     #[test]
     fn a_thread_does_not_wait_for_itself() {
-        let _first = Turn::take(1).unwrap();
-        assert!(Turn::take(1).is_err());
-        let _other = Turn::take(2).unwrap();
-        assert!(Turn::take(1).is_err());
+        let turns = Numbered::new();
+        let _first = mine(&turns, 1).unwrap();
+        assert!(turns.take(1).is_err());
+        let _other = mine(&turns, 2).unwrap();
+        assert!(turns.take(1).is_err());
     }
 
     #[test]
     fn two_that_need_each_other_are_told_and_do_not_hang() {
+        let turns = Numbered::new();
         let both = Barrier::new(2);
         let start = |own, needed| {
-            let _own = Turn::take(own).unwrap();
+            let _own = mine(&turns, own).unwrap();
             both.wait();
-            Turn::take(needed).is_ok()
+            turns.take(needed).is_ok()
         };
         let (first, second) = thread::scope(|scope| {
             let first = scope.spawn(|| start(11, 12));
@@ -106,5 +242,52 @@ mod tests {
         });
         // One is refused; then it ends its own, and the other goes on.
         assert!(first != second, "{first} {second}");
+    }
+
+    #[test]
+    fn work_that_was_handed_on_does_not_wait_for_who_handed_it_on() {
+        let turns = Numbered::new();
+        let _own = mine(&turns, 1).unwrap();
+        let work = Actor::new();
+        let waits = turns.await_actor(work);
+        let refused = || {
+            let _played = work.play();
+            turns.take(1).is_err()
+        };
+        assert!(thread::scope(|scope| scope.spawn(refused).join().unwrap()));
+        // Nobody waits for it any more: it may wait for the start.
+        drop(waits);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| {
+                let _played = work.play();
+                matches!(turns.take(1), Ok(Taken::Theirs(Some("late"))))
+            });
+            while !turns.waits.lock().waiting.contains_key(&work) {
+                thread::yield_now();
+            }
+            _own.fail("late");
+            assert!(waits.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn those_who_waited_share_the_failure_and_those_who_come_later_do_not() {
+        let turns = Numbered::new();
+        let turn = mine(&turns, 7).unwrap();
+        thread::scope(|scope| {
+            let waiters: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| matches!(turns.take(7), Ok(Taken::Theirs(Some("no"))))))
+                .collect();
+            while turns.waits.lock().waiting.len() < 8 {
+                thread::yield_now();
+            }
+            turn.fail("no");
+            for waiter in waiters {
+                assert!(waiter.join().unwrap());
+            }
+        });
+        assert!(mine(&turns, 7).is_some());
+        assert!(turns.waits.lock().starting.is_empty());
+        assert!(turns.waits.lock().waiting.is_empty());
     }
 }

@@ -9,5 +9,5 @@ mod recorder;
 mod times;
 
 pub use calls::CallStats;
-pub(crate) use recorder::{Entry, Recorder};
+pub(crate) use recorder::Recorder;
 pub use times::Times;

@@ -105,6 +105,13 @@ impl Recorder {
             .then(|| self.cells.get_or_default())
     }
 
+    /// Counts an error of a call that was given up, which may not have begun and has not ended.
+    pub(crate) fn count_error(&self, kind: ErrorKind) {
+        if let Some(count) = self.errors.get(kind as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// What was counted so far.
     pub(crate) fn read(&self) -> CallStats {
         let mut stats = CallStats::default();
@@ -205,9 +212,7 @@ impl Entry<'_> {
     /// Ends a call that gave an error.
     #[cold]
     pub(crate) fn failed(self, kind: ErrorKind) {
-        if let Some(count) = self.recorder.errors.get(kind as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        self.recorder.count_error(kind);
     }
 
     /// Ends a call that took so long.

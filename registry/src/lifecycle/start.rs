@@ -1,0 +1,339 @@
+//! How an instance comes to be: found in the cache, or started, with what it needs before it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use floe_plugin_api::abi::RawCallRef;
+use floe_plugin_api::{ErrorKind, Value};
+
+use super::StartKey;
+use super::circuit::Admit;
+use super::depend::{self, Necessity};
+use super::door::Door;
+use super::ending;
+use super::running::{Bound, Key, Lodging, Running};
+use super::slot::Slot;
+use super::supervisor::Supervisor;
+use super::target::Target;
+use super::turn::{Circle, Taken};
+use super::voice::Voice;
+use super::workers::{Lost, Overrun, Task, far};
+use crate::error::{CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage};
+use crate::event::Event;
+use crate::host::{Instance, host_for};
+use crate::schema::Secrets;
+
+/// Why there is no instance.
+pub(crate) enum Refusal {
+    /// The build no longer answers: another one may.
+    Retired,
+    Error(CallError),
+}
+
+impl<E: Into<CallError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// An instance to be used.
+pub(crate) struct Occupied {
+    running: Arc<Running>,
+    /// It is used once, to see whether its plugin is well again.
+    probe: Option<Probe>,
+}
+
+impl Occupied {
+    pub(crate) const fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    /// Opens a door to it, unless it is only tried.
+    pub(crate) fn open(&self, door: &Arc<Door<Bound>>, target: &Target) {
+        if self.probe.is_none() {
+            let slot = target.slot();
+            let recorders = &slot.ground().recorders;
+            let recorder = recorders.of(slot.id(), target.node_type());
+            self.running.open(door, target.operation(), recorder);
+        }
+    }
+
+    /// Calls one of its executors.
+    pub(crate) fn call(
+        self,
+        target: &Target,
+        input: &Value,
+        call: RawCallRef<'_>,
+        output: &mut Value,
+    ) -> Result<(), CallError> {
+        let slot = target.slot();
+        let recorder = slot.ground().recorders.of(slot.id(), target.node_type());
+        let called =
+            self.running
+                .execute(target.operation(), recorder.as_deref(), input, call, output);
+        self.keep();
+        called
+    }
+
+    /// Keeps it for others, if it was tried and did well.
+    pub(crate) fn keep(self) {
+        if let Some(probe) = self.probe
+            && !self.running.is_closed()
+        {
+            probe.succeeded();
+            // A generation that has ended meanwhile keeps nothing.
+            let instances = &self.running.slot().ground().instances;
+            let _ = instances.insert(&self.running);
+        }
+    }
+}
+
+/// An instance that was started just now.
+struct Started {
+    instance: Instance,
+    secrets: Secrets,
+    took: Duration,
+}
+
+/// The one use of a plugin that is tried again.
+struct Probe(Option<Arc<Slot>>);
+
+impl Probe {
+    fn abandoned(mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.circuit().probe_abandoned();
+        }
+    }
+
+    fn succeeded(mut self) {
+        if let Some(slot) = self.0.take() {
+            let change = slot.circuit().probe_succeeded();
+            slot.tell_circuit(change);
+        }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            let change = slot.circuit().probe_failed(Instant::now());
+            slot.tell_circuit(change);
+        }
+    }
+}
+
+impl Supervisor {
+    /// The instance of a build for somebody: the live one, or one that is started now. However many
+    /// ask, one starts it, and the others wait for that and share what came of it.
+    pub(crate) fn occupy(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        lodging: &Lodging,
+    ) -> Result<Occupied, Refusal> {
+        let key = Key {
+            generation: slot.generation(),
+            lodging: lodging.clone(),
+        };
+        let ground = self.ground().clone();
+        loop {
+            if let Some(running) = ground.instances.get(&key) {
+                let probe = None;
+                return Ok(Occupied { running, probe });
+            }
+            if slot.is_retired() || !slot.is_library() {
+                return Err(Refusal::Retired);
+            }
+            match ground.turns.take(StartKey::Instance(key.clone())) {
+                Err(Circle) => return Err(slot.circle().into()),
+                Ok(Taken::Theirs(None)) => {}
+                Ok(Taken::Theirs(Some(failure))) => return Err(failure.into()),
+                Ok(Taken::Mine(turn)) => {
+                    // It may have come and gone since this thread looked.
+                    if ground.instances.peek(&key).is_some() || slot.is_retired() {
+                        continue;
+                    }
+                    return match self.start_new(slot, &key) {
+                        Ok(occupied) => Ok(occupied),
+                        Err(Refusal::Retired) => Err(Refusal::Retired),
+                        Err(Refusal::Error(failure)) => {
+                            turn.fail(failure.clone());
+                            Err(Refusal::Error(failure))
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    fn start_new(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<Occupied, Refusal> {
+        let probe = match slot.circuit().admit(Instant::now()) {
+            Admit::Closed => None,
+            Admit::Probe { change } => {
+                slot.tell_circuit(change);
+                Some(Probe(Some(slot.clone())))
+            }
+            Admit::Open {
+                retry_after,
+                faults,
+            } => {
+                return Err(Refusal::Error(CallError::CircuitOpen(Box::new(
+                    CircuitOpen {
+                        plugin: slot.title(),
+                        faults,
+                        retry_after,
+                    },
+                ))));
+            }
+        };
+        self.ground().instances.count_miss();
+        let running = match self.start(slot, key) {
+            Ok(running) => running,
+            Err(error) => {
+                // Of itself it has not been asked then.
+                if let (CallError::Dependency(_), Some(probe)) = (&error, probe) {
+                    probe.abandoned();
+                }
+                return Err(error.into());
+            }
+        };
+        if probe.is_none() && self.ground().instances.insert(&running).is_err() {
+            return Err(Refusal::Retired);
+        }
+        Ok(Occupied { running, probe })
+    }
+
+    /// Starts an instance, after what it needs.
+    fn start(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<Arc<Running>, CallError> {
+        self.start_needs(slot)?;
+        let ground = self.ground();
+        let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
+        let given = match &key.lodging.config {
+            Some(config) => slot.given().with(config.value().clone()),
+            None => (**slot.given()).clone(),
+        };
+        let host = voice.clone();
+        let body = move |slot: &Arc<Slot>| -> Result<Started, CallError> {
+            let span = tracing::debug_span!("start", plugin = %slot.manifest().name, version = %slot.manifest().version);
+            let _entered = span.enter();
+            let effective = slot.configure(&given)?;
+            let image = slot.image()?.clone();
+            let began = Instant::now();
+            match image.start(&effective.value, host_for(host)) {
+                Ok(instance) => Ok(Started {
+                    instance,
+                    secrets: effective.secrets,
+                    took: began.elapsed(),
+                }),
+                Err(error) => {
+                    let faulty = error.kind() == ErrorKind::Panicked;
+                    let error = PluginError::new(slot.title(), None, &error);
+                    let error = error.masked(&effective.secrets);
+                    slot.fail(Stage::Start, error.to_string());
+                    if faulty {
+                        slot.fault();
+                    }
+                    Err(CallError::Start(Box::new(error)))
+                }
+            }
+        };
+        let Started {
+            instance,
+            secrets,
+            took,
+        } = self.start_bounded(slot, body)?;
+        let running = Arc::new(Running::new(
+            instance,
+            key.clone(),
+            slot.clone(),
+            voice,
+            secrets,
+            ground.next_start(),
+        ));
+        slot.recovered(took);
+        tracing::debug!(plugin = %slot.id(), version = %slot.manifest().version, ?took, "started");
+        ground.events.publish_with(|| Event::Started {
+            build: slot.build().clone(),
+            scope: key.lodging.scope.clone(),
+            took,
+        });
+        Ok(running)
+    }
+
+    fn start_bounded(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        body: impl FnOnce(&Arc<Slot>) -> Result<Started, CallError> + Send + 'static,
+    ) -> Result<Started, CallError> {
+        let ground = self.ground();
+        let Some(allowed) = ground.deadlines.create else {
+            return body(slot);
+        };
+        let task = Task {
+            plugin: slot.title(),
+            doing: "start".to_owned(),
+        };
+        let own = slot.clone();
+        let late = |started: Result<Started, CallError>| {
+            // Nobody will use it; it is on a thread that was written off.
+            if let Ok(started) = started {
+                let _ = started.instance.stop();
+            }
+        };
+        let deadline = far(Some(allowed));
+        let pending = ground
+            .workers
+            .begin(task, deadline, move |_, _| body(&own), late);
+        pending
+            .wait(|_, _| ())
+            .unwrap_or_else(|overrun| Err(overran(slot, Stage::Start, "start", &overrun)))
+    }
+
+    /// Starts what a build needs, if it is not live.
+    fn start_needs(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<(), CallError> {
+        if slot.manifest().dependencies.is_empty() {
+            return Ok(());
+        }
+        let refuse = |error: Box<DependencyError>| {
+            slot.fail(Stage::Start, error.to_string());
+            CallError::from(error)
+        };
+        let catalog = self.catalog_for(slot);
+        depend::refuse_circle(&catalog, slot).map_err(refuse)?;
+        let needs = depend::needs(&catalog, slot).map_err(refuse)?;
+        for (needed, necessity) in needs {
+            let failure = match self.occupy(&needed, &Lodging::NOBODY) {
+                Ok(occupied) => {
+                    occupied.keep();
+                    continue;
+                }
+                // What takes its place is started when it is called.
+                Err(Refusal::Retired) => continue,
+                Err(Refusal::Error(failure)) => failure,
+            };
+            if necessity == Necessity::Required {
+                return Err(refuse(Box::new(DependencyError::because_of(
+                    slot.title(),
+                    needed.title(),
+                    failure,
+                ))));
+            }
+            tracing::debug!(plugin = %slot.id(), needed = %needed.id(), error = %failure, "starts without what it can do without");
+        }
+        Ok(())
+    }
+}
+
+/// Tells that a plugin's code did not come back in time.
+pub(crate) fn overran(slot: &Arc<Slot>, stage: Stage, doing: &str, overrun: &Overrun) -> CallError {
+    slot.ground().tell_overrun(slot, doing, overrun);
+    slot.fail(stage, ending::overran(overrun, doing));
+    if overrun.how == Lost::Abandoned {
+        slot.fault();
+    }
+    CallError::Overrun(Box::new(OverrunError::new(
+        slot.title(),
+        doing,
+        overrun.allowed,
+        overrun.begun(),
+    )))
+}

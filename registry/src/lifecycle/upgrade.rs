@@ -1,0 +1,487 @@
+//! New builds beside running ones: scans, upgrades, rollbacks, other configurations.
+//!
+//! What a scan finds in place of a running build is a new generation of its plugin. It is started
+//! beside the old one, for all for whom the old one runs, and published when all of that has gone
+//! well. Where it has not, the old one stays, and the new one is *held back*: it is listed with the
+//! reason, and not tried again until its file changes.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use floe_plugin_api::Value;
+
+use super::catalog::{Catalog, HeldBack, Need};
+use super::depend::Needs;
+use super::publish::Files;
+use super::slot::Slot;
+use super::start::Refusal;
+use super::supervisor::Supervisor;
+use crate::admit;
+use crate::config::Given;
+use crate::discover::{self, FileIdentity, Outcome};
+use crate::error::{Rejection, UpgradeError};
+use crate::event::Event;
+use crate::id::PluginId;
+use crate::info::{Change, Changes};
+
+/// How many earlier generations of a plugin can be rolled back to.
+const REMEMBERED: usize = 8;
+
+/// What is remembered of upgrades.
+#[derive(Default)]
+pub(crate) struct Upgrades {
+    /// The generations that answered before, the latest last.
+    history: HashMap<PluginId, Vec<Arc<Slot>>>,
+}
+
+impl Upgrades {
+    /// Remembers the generations that answered in one catalog and do not in the next.
+    fn remember(&mut self, old: &Catalog, new: &Catalog) {
+        for slot in old.active_slots().filter(|slot| slot.is_library()) {
+            let replaced = new
+                .active(slot.id())
+                .is_some_and(|now| !Arc::ptr_eq(now, slot));
+            if replaced {
+                let history = self.history.entry(slot.id().clone()).or_default();
+                if history.len() == REMEMBERED {
+                    history.remove(0);
+                }
+                history.push(slot.clone());
+            }
+        }
+    }
+}
+
+/// A build that is to answer in place of another.
+struct Succession {
+    old: Arc<Slot>,
+    new: Arc<Slot>,
+}
+
+/// What a walk over the search path found.
+struct Survey {
+    files: Files,
+    changes: Changes,
+}
+
+impl Supervisor {
+    /// Scans the search path for the first time.
+    pub(crate) fn scan_first(self: &Arc<Self>) {
+        let _upgrading = self.upgrades.lock();
+        let survey = self.survey();
+        self.publish(&survey.files);
+    }
+
+    /// Scans the search path again, starts what takes the place of running builds beside them, and
+    /// publishes it all. With the changes comes what a strict registry refuses them for.
+    pub(crate) fn rescan(self: &Arc<Self>) -> Result<Changes, Vec<Rejection>> {
+        let mut upgrades = self.upgrades.lock();
+        let Survey { files, mut changes } = self.survey();
+        if self.mode == super::Mode::Strict {
+            let whole = self.catalog_of(&files, &self.publishing.lock().in_process);
+            if !whole.rejected().is_empty() {
+                return Err(whole.rejected().to_vec());
+            }
+        }
+        let refused = self.replace(&mut upgrades, files);
+        changes.held_back = refused
+            .into_iter()
+            .map(|held| crate::info::Held {
+                change: Change::of(&held.slot),
+                reason: held.reason,
+            })
+            .collect();
+        Ok(changes)
+    }
+
+    /// Finds what is in the search path, and what of it is known.
+    fn survey(self: &Arc<Self>) -> Survey {
+        let span = tracing::debug_span!("discover");
+        let _entered = span.enter();
+        let began = Instant::now();
+        let old = self.catalog();
+        let mut known: HashMap<PathBuf, Arc<Slot>> = HashMap::new();
+        let mut held: HashMap<PathBuf, HeldBack> = HashMap::new();
+        for entry in old.entries() {
+            let Some(path) = entry.slot.path() else {
+                continue;
+            };
+            match &entry.standing {
+                super::Standing::HeldBack { reason } => {
+                    let slot = entry.slot.clone();
+                    let reason = reason.clone();
+                    held.insert(path.to_owned(), HeldBack { slot, reason });
+                }
+                _ => {
+                    known.insert(path.to_owned(), entry.slot.clone());
+                }
+            }
+        }
+        let mut files = Files {
+            slots: Vec::new(),
+            held_back: Vec::new(),
+            rejected: Vec::new(),
+        };
+        let mut changes = Changes::default();
+        for file in discover::scan(&self.directories).files {
+            let candidate = match file.outcome {
+                Outcome::Candidate(candidate) => candidate,
+                Outcome::Ignored(_) => continue,
+                Outcome::Rejected(rejection) => {
+                    files.rejected.push(rejection);
+                    continue;
+                }
+            };
+            let before = known.remove(candidate.path());
+            let held = held.remove(candidate.path());
+            let admitted = {
+                let manifest = candidate.manifest();
+                let span = tracing::debug_span!("admit", plugin = %manifest.name, version = %manifest.version);
+                let _entered = span.enter();
+                admit::admit(candidate, &self.admission)
+            };
+            match admitted {
+                Ok(admitted) => {
+                    let identity = admitted.candidate().identity();
+                    let is_it = |slot: &Slot| identity_of(slot) == Some(identity);
+                    // Only now: a file that looks as it did may lie in a directory that does not.
+                    if let Some(held) = held.filter(|held| is_it(&held.slot)) {
+                        files.slots.extend(before);
+                        files.held_back.push(held);
+                        continue;
+                    }
+                    if let Some(slot) = before.as_ref().filter(|slot| is_it(slot)) {
+                        files.slots.push(slot.clone());
+                        continue;
+                    }
+                    let given = self
+                        .sources
+                        .lock()
+                        .of(&admitted.candidate().manifest().name);
+                    let slot = Slot::of_library(admitted, given, self.ground.clone());
+                    let slot = Arc::new(slot);
+                    match before {
+                        Some(_) => changes.changed.extend(change(&slot)),
+                        None => changes.added.extend(change(&slot)),
+                    }
+                    self.tell_admitted(&slot);
+                    files.slots.push(slot);
+                }
+                Err(rejection) => {
+                    changes.removed.extend(before.as_ref().and_then(change));
+                    files.rejected.push(*rejection);
+                }
+            }
+        }
+        changes.removed.extend(known.values().filter_map(change));
+        changes.removed.sort_by(|a, b| a.path.cmp(&b.path));
+        self.tell_survey(&old, &files, began);
+        let in_process = self.publishing.lock().in_process.clone();
+        changes.rejected = self.catalog_of(&files, &in_process).rejected().to_vec();
+        Survey { files, changes }
+    }
+
+    fn tell_admitted(&self, slot: &Slot) {
+        self.ground.events.publish_with(|| Event::Admitted {
+            build: slot.build().clone(),
+            path: slot.path().map(PathBuf::from).unwrap_or_default(),
+        });
+    }
+
+    fn tell_survey(&self, old: &Catalog, files: &Files, began: Instant) {
+        let events = &self.ground.events;
+        let known: HashSet<(&Path, &str, &str)> =
+            old.rejected().iter().map(Rejection::essence).collect();
+        for rejection in &files.rejected {
+            if !known.contains(&rejection.essence()) {
+                events.publish_with(|| Event::Rejected {
+                    rejection: rejection.clone(),
+                });
+            }
+        }
+        let there: HashSet<Option<&Path>> = files.slots.iter().map(|slot| slot.path()).collect();
+        for entry in old.entries() {
+            if entry.slot.is_library() && !there.contains(&entry.slot.path()) {
+                events.publish_with(|| Event::Removed {
+                    build: entry.slot.build().clone(),
+                });
+            }
+        }
+        events.publish_with(|| Event::Scanned {
+            plugins: files.slots.len(),
+            rejected: files.rejected.len(),
+            took: began.elapsed(),
+        });
+    }
+
+    /// Makes these files what answers. Builds that take the place of running ones are started beside
+    /// those first, and held back where that does not go well. Gives those that were.
+    fn replace(self: &Arc<Self>, upgrades: &mut Upgrades, mut files: Files) -> Vec<HeldBack> {
+        let old = self.catalog();
+        let mut refused = Vec::new();
+        loop {
+            let in_process = self.publishing.lock().in_process.clone();
+            let new = Arc::new(self.catalog_of(&files, &in_process));
+            for slot in &files.slots {
+                slot.stage(!old.holds(slot));
+            }
+            self.staged.store(Some(new.clone()));
+            let failed = self
+                .successions(&old, &new)
+                .into_iter()
+                .find_map(|succession| {
+                    let reason = self.prepare(&old, &new, &succession).err()?;
+                    Some((succession, reason))
+                });
+            let Some((succession, reason)) = failed else {
+                break;
+            };
+            let held = HeldBack {
+                slot: succession.new.clone(),
+                reason,
+            };
+            self.tell_held_back(&held, &succession.old);
+            hold_back(&mut files, held.clone(), &succession.old);
+            refused.push(held);
+        }
+        self.publish(&files);
+        self.staged.store(None);
+        upgrades.remember(&old, &self.catalog());
+        refused
+    }
+
+    fn tell_held_back(&self, held: &HeldBack, old: &Slot) {
+        tracing::warn!(plugin = %held.slot.id(), version = %held.slot.manifest().version, reason = %held.reason, "held back");
+        self.ground.events.publish_with(|| Event::HeldBack {
+            build: held.slot.build().clone(),
+            active: Some(old.manifest().version.clone()),
+            reason: held.reason.clone(),
+        });
+    }
+
+    /// The running builds that others are to take the place of, what they need first.
+    fn successions(&self, old: &Catalog, new: &Arc<Catalog>) -> Vec<Succession> {
+        let mut found: Vec<Succession> = Vec::new();
+        for entry in old.entries() {
+            let slot = &entry.slot;
+            let runs = slot.is_library()
+                && entry.standing.is_usable()
+                && self.ground.instances.has(slot.generation());
+            if !runs {
+                continue;
+            }
+            let successor = if new.holds(slot) {
+                // It is there still, and another one is to answer for the plugin.
+                let was_active = entry.standing == super::Standing::Active;
+                new.active(slot.id()).filter(|_| was_active)
+            } else {
+                new.at_path_of(slot).or_else(|| new.active(slot.id()))
+            };
+            if let Some(successor) = successor.filter(|new| !old.reaches(new)) {
+                found.push(Succession {
+                    old: slot.clone(),
+                    new: successor.clone(),
+                });
+            }
+        }
+        // What others need comes first, so that they start beside what they will run with.
+        let needs = Needs::of(new, found.iter().map(|each| each.new.clone()));
+        let order = needs.order();
+        let place = |slot: &Slot| order.iter().position(|each| *each == slot.generation());
+        found.sort_by_key(|each| place(&each.new));
+        found
+    }
+
+    /// Sees to it that a build can take the place of another: that it breaks no running plugin, and
+    /// that it runs for all for whom the old one does.
+    fn prepare(
+        self: &Arc<Self>,
+        old: &Catalog,
+        new: &Arc<Catalog>,
+        succession: &Succession,
+    ) -> Result<(), String> {
+        let Succession { old: from, new: to } = succession;
+        for entry in new.entries() {
+            let dependent = &entry.slot;
+            let runs = entry.standing.is_usable()
+                && old.reaches(dependent)
+                && self.ground.instances.has(dependent.generation());
+            if !runs {
+                continue;
+            }
+            for dependency in &dependent.manifest().dependencies {
+                let was = old.need(dependency);
+                let breaks = matches!(&was, Need::Met(slot) if Arc::ptr_eq(slot, from))
+                    && !dependency.optional
+                    && !matches!(new.need(dependency), Need::Met(_));
+                if breaks {
+                    return Err(format!(
+                        "plugin `{}`, which is running, needs plugin `{}` `{}`; install a build of it that takes `{}`, or put this one beside the one that it needs",
+                        dependent.title(),
+                        to.id(),
+                        dependency.version,
+                        to.manifest().version
+                    ));
+                }
+            }
+        }
+        for running in self.ground.instances.of_generation(from.generation()) {
+            let lodging = &running.key().lodging;
+            drop(self.occupy(to, lodging).map_err(|refusal| match refusal {
+                Refusal::Retired => "it was retired before it started".to_owned(),
+                Refusal::Error(error) => error.with_causes(),
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Makes the generation that answered before answer again.
+    pub(crate) fn rollback(self: &Arc<Self>, plugin: &str) -> Result<Change, UpgradeError> {
+        let mut upgrades = self.upgrades.lock();
+        let catalog = self.catalog();
+        let current = self.named(&catalog, plugin)?;
+        let Some(earlier) = upgrades.history.get_mut(current.id()).and_then(Vec::pop) else {
+            return Err(UpgradeError::NothingBefore {
+                plugin: current.id().clone(),
+                version: current.manifest().version.clone(),
+            });
+        };
+        let mut files = self.present_files();
+        // What is retired stays so: its build is taken into use as a new generation.
+        let again = if catalog.holds(&earlier) {
+            earlier.clone()
+        } else {
+            Arc::new(earlier.again((**earlier.given()).clone()))
+        };
+        let held = HeldBack {
+            slot: current.clone(),
+            reason: format!(
+                "it was rolled back to version `{}`; another file in its place is tried",
+                earlier.manifest().version
+            ),
+        };
+        hold_back(&mut files, held.clone(), &again);
+        let refused = self.replace(&mut upgrades, files);
+        if let Some(refused) = refused
+            .into_iter()
+            .find(|held| Arc::ptr_eq(&held.slot, &again))
+        {
+            upgrades
+                .history
+                .entry(current.id().clone())
+                .or_default()
+                .push(earlier);
+            return Err(UpgradeError::HeldBack {
+                plugin: again.id().clone(),
+                version: again.manifest().version.clone(),
+                reason: refused.reason,
+            });
+        }
+        // Back and forth is not further back.
+        if let Some(history) = upgrades.history.get_mut(current.id()) {
+            history.retain(|slot| !Arc::ptr_eq(slot, &current));
+        }
+        self.tell_held_back(&held, &again);
+        Ok(change(&again).unwrap_or_else(|| Change::of(&again)))
+    }
+
+    /// Configures a plugin otherwise. Where it runs, it runs with that from now on, or goes on as it
+    /// did.
+    pub(crate) fn configure(
+        self: &Arc<Self>,
+        plugin: &str,
+        config: Value,
+    ) -> Result<(), UpgradeError> {
+        let mut upgrades = self.upgrades.lock();
+        let mut files = self.present_files();
+        let mut sources = self.sources.lock().clone();
+        sources.set_program(plugin, config);
+        let given: Given = sources.of(plugin);
+        let mut again = Vec::new();
+        for slot in &mut files.slots {
+            if slot.manifest().name == plugin {
+                *slot = Arc::new(slot.again(given.clone()));
+                again.push(slot.clone());
+            }
+        }
+        if let Some(refused) = again.iter().find_map(|slot| {
+            // What does not fit is told also where nothing runs, if that can be told without running.
+            let schemas = slot.known_schemas()?;
+            given.resolve(&schemas.config, &slot.title()).err()
+        }) {
+            return Err(UpgradeError::Invalid(refused));
+        }
+        let refused = self.replace(&mut upgrades, files);
+        let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
+        match refused.into_iter().find(mine) {
+            Some(held) => {
+                // It is the configuration that was refused, not the build.
+                let mut files = self.present_files();
+                files
+                    .held_back
+                    .retain(|other| !Arc::ptr_eq(&other.slot, &held.slot));
+                self.publish(&files);
+                Err(UpgradeError::HeldBack {
+                    plugin: held.slot.id().clone(),
+                    version: held.slot.manifest().version.clone(),
+                    reason: held.reason,
+                })
+            }
+            None => {
+                *self.sources.lock() = sources;
+                Ok(())
+            }
+        }
+    }
+
+    /// The build that answers for the plugin of a name.
+    fn named(&self, catalog: &Catalog, plugin: &str) -> Result<Arc<Slot>, UpgradeError> {
+        let active = catalog.active_slots();
+        let mut named = active.filter(|slot| {
+            slot.is_library() && (slot.manifest().name == plugin || slot.id().to_string() == plugin)
+        });
+        match (named.next(), named.next()) {
+            (Some(slot), None) => Ok(slot.clone()),
+            (None, _) => Err(UpgradeError::NotFound {
+                plugin: plugin.to_owned(),
+            }),
+            (Some(one), Some(other)) => Err(UpgradeError::Ambiguous {
+                plugin: plugin.to_owned(),
+                one: one.id().clone(),
+                other: other.id().clone(),
+            }),
+        }
+    }
+}
+
+/// Takes a build out of what answers, and puts the one back that it was to take the place of.
+fn hold_back(files: &mut Files, held: HeldBack, old: &Arc<Slot>) {
+    let place = files
+        .slots
+        .iter()
+        .position(|slot| Arc::ptr_eq(slot, &held.slot));
+    let there = files.slots.iter().any(|slot| Arc::ptr_eq(slot, old));
+    match place {
+        Some(place) if there => drop(files.slots.remove(place)),
+        // In its place, as the order is that of the search path.
+        Some(place) => {
+            if let Some(slot) = files.slots.get_mut(place) {
+                *slot = old.clone();
+            }
+        }
+        None if there => {}
+        None => files.slots.push(old.clone()),
+    }
+    files.held_back.push(held);
+}
+
+fn identity_of(slot: &Slot) -> Option<FileIdentity> {
+    slot.admitted()
+        .map(|admitted| admitted.candidate().identity())
+}
+
+fn change(slot: &Arc<Slot>) -> Option<Change> {
+    slot.path().map(|_| Change::of(slot))
+}

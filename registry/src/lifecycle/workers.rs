@@ -1,0 +1,572 @@
+//! Threads for work that a deadline bounds.
+//!
+//! A thread cannot be killed. So what must not be waited for without end (a plugin's start, health and
+//! stop, and a call with a deadline) is done on a thread of its own, and whoever asked for it waits
+//! for that until the deadline. A thread that has not come back by then is *abandoned*: it is counted
+//! and named, another one takes its place, and it is welcome back when it returns.
+//!
+//! Threads are kept for the next work, a while; there are as many as work that is done at once, up to
+//! a limit. Work that comes from such a thread itself (a plugin that calls another) is not held to the
+//! limit, as those who wait for it hold it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use floe_plugin_api::abi::contain;
+use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
+
+use super::turn::{Actor, Turns};
+use super::{StartKey, running::Running};
+use crate::error::{Begun, CallError};
+
+/// How many threads there are at most for work that comes from outside.
+const LIMIT: usize = 64;
+
+/// How long a thread without work is kept.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// How long after its deadline an answer still counts, so that a plugin that heeds its deadline can
+/// say so. Far below the 50 ms within which a caller is promised its answer.
+const GRACE: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// How many deadlines this thread's work is inside of.
+    static DEPTH: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// What is done, for whom: the words by which an abandoned thread is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Task {
+    /// The plugin, and the build of it.
+    pub(crate) plugin: String,
+    /// What was asked of it: `start`, `stop`, `health`, or `call NODE_TYPE`.
+    pub(crate) doing: String,
+}
+
+/// A thread that did not come back from a plugin when its deadline passed.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// The thread's name.
+    pub thread: String,
+    /// The plugin that it is in, and the build of it.
+    pub plugin: String,
+    /// What was asked of the plugin: `start`, `stop`, `health`, `describe`, `load` or `call NODE_TYPE`.
+    pub doing: String,
+    /// How long it had been given, in nanoseconds.
+    #[serde(rename = "deadline_ns", serialize_with = "crate::event::nanoseconds")]
+    pub deadline: Duration,
+    /// How long ago that passed, in nanoseconds.
+    #[serde(rename = "overdue_ns", serialize_with = "crate::event::nanoseconds")]
+    pub overdue: Duration,
+}
+
+/// How far a piece of work is.
+enum Phase {
+    Queued,
+    /// A thread does it, inside of this instance or not yet inside of any.
+    Running(Option<Arc<Running>>),
+    Abandoned,
+    Ended,
+}
+
+/// A piece of work, as both sides see it.
+pub(crate) struct Ticket {
+    task: Task,
+    actor: Actor,
+    began: Instant,
+    deadline: Instant,
+    thread: Mutex<String>,
+    phase: Mutex<Phase>,
+    /// Nobody waits for it any more.
+    given_up: AtomicBool,
+}
+
+impl Ticket {
+    /// Says that a plugin's code is entered now, through this instance. False where nobody waits any
+    /// more: then it must not be.
+    pub(crate) fn enter(&self, running: &Arc<Running>) -> bool {
+        let mut phase = self.phase.lock();
+        match *phase {
+            Phase::Running(_) => {
+                *phase = Phase::Running(Some(running.clone()));
+                true
+            }
+            Phase::Queued | Phase::Abandoned | Phase::Ended => false,
+        }
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+}
+
+/// What a piece of work sends to who waits for it.
+pub(crate) enum Message<T> {
+    Progress(f64, String),
+    Done(T),
+}
+
+/// Why there is no answer.
+pub(crate) struct Overrun {
+    /// The instance that the thread is inside of.
+    pub(crate) inside: Option<Arc<Running>>,
+    /// How long had been given.
+    pub(crate) allowed: Duration,
+    /// What became of it.
+    pub(crate) how: Lost,
+}
+
+/// What became of a piece of work that gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// No thread was free to begin it.
+    NotBegun,
+    /// A thread does it still.
+    Abandoned,
+    /// It panicked on this side of the boundary.
+    Panicked,
+}
+
+/// When a bound that begins now is over; in some decades where there is none.
+pub(crate) fn far(bound: Option<Duration>) -> Instant {
+    const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    let now = Instant::now();
+    now.checked_add(bound.map_or(NEVER, |bound| bound.min(NEVER)))
+        .unwrap_or(now)
+}
+
+impl Overrun {
+    /// Whether a thread began it.
+    pub(crate) const fn begun(&self) -> Begun {
+        match self.how {
+            Lost::NotBegun => Begun::No,
+            Lost::Abandoned => Begun::Yes,
+            Lost::Panicked => Begun::Failed,
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Threads that wait for work.
+    idle: usize,
+    /// Threads that do work or wait for it, the abandoned ones not counted.
+    threads: usize,
+    /// How many threads there ever were.
+    ever: u64,
+    abandoned: Vec<Arc<Ticket>>,
+    closed: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    turns: Arc<Turns<StartKey, CallError>>,
+}
+
+/// The threads. A clone is a pointer.
+#[derive(Clone)]
+pub(crate) struct Workers(Arc<Shared>);
+
+impl Workers {
+    pub(crate) fn new(turns: Arc<Turns<StartKey, CallError>>) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            turns,
+        }))
+    }
+
+    /// Lets the threads go as soon as they have nothing to do.
+    pub(crate) fn close(&self) {
+        self.0.state.lock().closed = true;
+        self.0.work.notify_all();
+    }
+
+    /// The threads that are abandoned now.
+    pub(crate) fn abandoned(&self) -> Vec<Abandoned> {
+        let now = Instant::now();
+        let state = self.0.state.lock();
+        let told = state.abandoned.iter().map(|ticket| Abandoned {
+            thread: ticket.thread.lock().clone(),
+            plugin: ticket.task.plugin.clone(),
+            doing: ticket.task.doing.clone(),
+            deadline: ticket.deadline.saturating_duration_since(ticket.began),
+            overdue: now.saturating_duration_since(ticket.deadline),
+        });
+        told.collect()
+    }
+
+    /// Begins a piece of work. `late` gets what it gave where nobody waits for that any more.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        task: Task,
+        deadline: Instant,
+        body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
+        late: impl FnOnce(T) + Send + 'static,
+    ) -> Pending<T> {
+        let limited = DEPTH.get() == 0;
+        self.begin_as(limited, task, deadline, body, late)
+    }
+
+    /// Begins a piece of work that is not held to the limit, as its number is bounded otherwise.
+    pub(crate) fn begin_unlimited<T: Send + 'static>(
+        &self,
+        task: Task,
+        deadline: Instant,
+        body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
+        late: impl FnOnce(T) + Send + 'static,
+    ) -> Pending<T> {
+        self.begin_as(false, task, deadline, body, late)
+    }
+
+    fn begin_as<T: Send + 'static>(
+        &self,
+        limited: bool,
+        task: Task,
+        deadline: Instant,
+        body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
+        late: impl FnOnce(T) + Send + 'static,
+    ) -> Pending<T> {
+        let ticket = Arc::new(Ticket {
+            task,
+            actor: Actor::new(),
+            began: Instant::now(),
+            deadline,
+            thread: Mutex::default(),
+            phase: Mutex::new(Phase::Queued),
+            given_up: AtomicBool::new(false),
+        });
+        let (sender, receiver) = mpsc::channel();
+        let depth = DEPTH.get();
+        let job = {
+            let (ticket, shared) = (ticket.clone(), Arc::downgrade(&self.0));
+            Box::new(move || do_work(&ticket, &shared, depth, sender, body, late))
+        };
+        self.submit(job, limited);
+        Pending {
+            ticket,
+            receiver,
+            workers: self.clone(),
+            depth,
+        }
+    }
+
+    fn submit(&self, job: Job, limited: bool) {
+        let mut state = self.0.state.lock();
+        let free = state.idle > state.queue.len();
+        if free || (limited && state.threads >= LIMIT) {
+            state.queue.push_back(job);
+            self.0.work.notify_one();
+            return;
+        }
+        state.threads += 1;
+        state.ever += 1;
+        let name = format!("floe-worker-{}", state.ever);
+        drop(state);
+        let shared = self.0.clone();
+        // Kept where a thread that could not be made leaves it.
+        let job = Arc::new(Mutex::new(Some(job)));
+        let first = job.clone();
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            if let Some(job) = first.lock().take() {
+                job();
+            }
+            drop(first);
+            serve(&shared);
+        });
+        if spawned.is_err() {
+            // Whoever does other work may find time for it before its deadline.
+            let mut state = self.0.state.lock();
+            state.threads -= 1;
+            state.queue.extend(job.lock().take());
+        }
+    }
+}
+
+/// Does one piece of work on this thread.
+fn do_work<T: Send + 'static>(
+    ticket: &Arc<Ticket>,
+    shared: &Weak<Shared>,
+    depth: u32,
+    sender: Sender<Message<T>>,
+    body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T,
+    late: impl FnOnce(T),
+) {
+    thread::current()
+        .name()
+        .unwrap_or_default()
+        .clone_into(&mut ticket.thread.lock());
+    {
+        let mut phase = ticket.phase.lock();
+        if !matches!(*phase, Phase::Queued) {
+            return;
+        }
+        *phase = Phase::Running(None);
+    }
+    let done = {
+        let _played = ticket.actor.play();
+        let _inner = Depth::enter(depth + 1);
+        contain(|| body(ticket, &sender))
+    };
+    let inside;
+    let wanted = {
+        let mut phase = ticket.phase.lock();
+        let before = std::mem::replace(&mut *phase, Phase::Ended);
+        let wanted = !matches!(before, Phase::Abandoned);
+        inside = before;
+        if wanted && let Ok(done) = done {
+            // Under the lock: who waits takes the end for the end of it all.
+            if let Err(mpsc::SendError(Message::Done(done))) = sender.send(Message::Done(done)) {
+                drop(phase);
+                late(done);
+            }
+            true
+        } else {
+            drop(phase);
+            if let Ok(done) = done {
+                late(done);
+            }
+            wanted
+        }
+    };
+    // The last to hold an instance has it stopped; not under a lock.
+    drop(inside);
+    if !wanted && let Some(shared) = shared.upgrade() {
+        let mut state = shared.state.lock();
+        let before = state.abandoned.len();
+        state.abandoned.retain(|other| !Arc::ptr_eq(other, ticket));
+        // It was written off, and is back.
+        state.threads += before - state.abandoned.len();
+    }
+}
+
+/// Does what is in the queue, until there has been nothing in it for a while.
+fn serve(shared: &Arc<Shared>) {
+    let mut state = shared.state.lock();
+    loop {
+        if let Some(job) = state.queue.pop_front() {
+            drop(state);
+            job();
+            state = shared.state.lock();
+            continue;
+        }
+        if state.closed {
+            break;
+        }
+        state.idle += 1;
+        let woken = shared.work.wait_for(&mut state, KEPT);
+        state.idle -= 1;
+        if woken.timed_out() && state.queue.is_empty() {
+            break;
+        }
+    }
+    state.threads -= 1;
+}
+
+/// This thread's work is inside of deadlines, this many.
+struct Depth(u32);
+
+impl Depth {
+    fn enter(depth: u32) -> Self {
+        Self(DEPTH.replace(depth))
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.set(self.0);
+    }
+}
+
+/// A piece of work that was begun.
+pub(crate) struct Pending<T> {
+    ticket: Arc<Ticket>,
+    receiver: Receiver<Message<T>>,
+    workers: Workers,
+    depth: u32,
+}
+
+impl<T> Pending<T> {
+    /// Waits for the end of it, until its deadline and a little longer.
+    pub(crate) fn wait(self, mut progress: impl FnMut(f64, &str)) -> Result<T, Overrun> {
+        let _awaiting = self.workers.0.turns.await_actor(self.ticket.actor);
+        // The inner one of two that end at once is heard first, and so are its reasons.
+        let grace = GRACE / 2_u32.saturating_pow(self.depth.min(5));
+        let end = self.ticket.deadline.checked_add(grace);
+        loop {
+            let left = end.map_or(Duration::MAX, |end| {
+                end.saturating_duration_since(Instant::now())
+            });
+            match self.receiver.recv_timeout(left) {
+                Ok(Message::Progress(fraction, message)) => progress(fraction, &message),
+                Ok(Message::Done(done)) => return Ok(done),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.overrun(Lost::Panicked, None));
+                }
+                Err(RecvTimeoutError::Timeout) => match self.give_up() {
+                    Some(overrun) => return Err(overrun),
+                    // It ended at this moment: what it gave is there.
+                    None => {
+                        for message in self.receiver.try_iter() {
+                            if let Message::Done(done) = message {
+                                return Ok(done);
+                            }
+                        }
+                        return Err(self.overrun(Lost::Panicked, None));
+                    }
+                },
+            }
+        }
+    }
+
+    fn overrun(&self, how: Lost, inside: Option<Arc<Running>>) -> Overrun {
+        Overrun {
+            inside,
+            allowed: self
+                .ticket
+                .deadline
+                .saturating_duration_since(self.ticket.began),
+            how,
+        }
+    }
+
+    fn give_up(&self) -> Option<Overrun> {
+        let mut phase = self.ticket.phase.lock();
+        let (how, inside) = match &*phase {
+            Phase::Ended => return None,
+            Phase::Queued => (Lost::NotBegun, None),
+            Phase::Running(inside) => (Lost::Abandoned, inside.clone()),
+            Phase::Abandoned => (Lost::Abandoned, None),
+        };
+        *phase = Phase::Abandoned;
+        self.ticket.given_up.store(true, Ordering::Release);
+        if how == Lost::Abandoned {
+            let mut state = self.workers.0.state.lock();
+            state.threads = state.threads.saturating_sub(1);
+            state.abandoned.push(self.ticket.clone());
+        }
+        drop(phase);
+        Some(self.overrun(how, inside))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(doing: &str) -> Task {
+        Task {
+            plugin: "sample 1.0.0".to_owned(),
+            doing: doing.to_owned(),
+        }
+    }
+
+    fn workers() -> Workers {
+        Workers::new(Arc::new(Turns::new()))
+    }
+
+    fn far() -> Instant {
+        super::far(None)
+    }
+
+    #[test]
+    fn work_is_done_on_another_thread_and_its_progress_is_told_on_this_one() {
+        let workers = workers();
+        let pending = workers.begin(
+            task("call a.b"),
+            far(),
+            |_, sender| {
+                let _ = sender.send(Message::Progress(0.5, "half".to_owned()));
+                thread::current().name().map(str::to_owned)
+            },
+            drop,
+        );
+        let mut told = Vec::new();
+        let name = pending.wait(|fraction, message| told.push((fraction, message.to_owned())));
+        assert_eq!(name.ok().flatten().as_deref(), Some("floe-worker-1"));
+        assert_eq!(told, [(0.5, "half".to_owned())]);
+        assert!(workers.abandoned().is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_does_not_come_back_is_named_until_it_does() {
+        let workers = workers();
+        let (open, closed) = mpsc::channel::<()>();
+        let (late, came_late) = mpsc::channel();
+        let pending = workers.begin(
+            task("call a.b"),
+            Instant::now(),
+            move |ticket, _| {
+                let _ = closed.recv();
+                ticket.is_given_up()
+            },
+            move |given_up| late.send(given_up).unwrap_or(()),
+        );
+        let overrun = pending.wait(|_, _| ()).err().unwrap();
+        // The thread may not even have begun; when it has, it is abandoned.
+        if overrun.how == Lost::Abandoned {
+            let abandoned = workers.abandoned();
+            assert_eq!(abandoned.len(), 1);
+            assert_eq!(abandoned[0].thread, "floe-worker-1");
+            assert_eq!(abandoned[0].plugin, "sample 1.0.0");
+            assert_eq!(abandoned[0].doing, "call a.b");
+            drop(open);
+            assert_eq!(came_late.recv(), Ok(true));
+            while !workers.abandoned().is_empty() {
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn inner_work_is_not_held_to_the_limit_that_its_callers_fill() {
+        let workers = workers();
+        let pending: Vec<_> = (0..LIMIT * 2)
+            .map(|number| {
+                let inner = workers.clone();
+                workers.begin(
+                    task("outer"),
+                    far(),
+                    move |_, _| {
+                        let pending = inner.begin(task("inner"), far(), move |_, _| number, drop);
+                        pending.wait(|_, _| ()).ok()
+                    },
+                    drop,
+                )
+            })
+            .collect();
+        for (number, pending) in pending.into_iter().enumerate() {
+            assert_eq!(pending.wait(|_, _| ()).ok().flatten(), Some(number));
+        }
+        let state = workers.0.state.lock();
+        assert!(state.ever <= 2 * LIMIT as u64, "{}", state.ever);
+    }
+
+    #[test]
+    fn a_panic_of_this_side_is_an_answer() {
+        let pending = workers().begin(task("start"), far(), |_, _| panic!("ours"), drop::<()>);
+        assert_eq!(pending.wait(|_, _| ()).err().unwrap().how, Lost::Panicked);
+    }
+
+    #[test]
+    fn threads_without_work_go_when_they_are_let_go() {
+        let workers = workers();
+        let pending = workers.begin(task("start"), far(), |_, _| (), |()| ());
+        assert!(pending.wait(|_, _| ()).is_ok());
+        workers.close();
+        while workers.0.state.lock().threads > 0 {
+            thread::yield_now();
+        }
+    }
+}
