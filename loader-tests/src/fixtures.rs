@@ -23,6 +23,8 @@ pub enum Fixture {
     Abort,
     /// The same, optimized and without assertions.
     Optimized,
+    /// The same, with a narrower rule for its configuration: `limit` is at most 3 instead of 10.
+    Narrow,
     /// Its constructor tells that it ran, and does as the environment says.
     Constructor,
     /// Panics when it is to describe itself.
@@ -40,6 +42,7 @@ impl Fixture {
             Self::Allocator => "allocator",
             Self::Abort => "probe_abort",
             Self::Optimized => "probe_optimized",
+            Self::Narrow => "probe_narrow",
             Self::Constructor => "constructor",
             Self::Undescribed => "undescribed",
             Self::Layout => "layout",
@@ -72,6 +75,7 @@ const PLAIN: &[Fixture] = &[
 /// Built with flags of their own.
 const FLAGGED: &[(Fixture, &[&str])] = &[
     (Fixture::Abort, &["-Cpanic=abort"]),
+    (Fixture::Narrow, &["--cfg", "narrow"]),
     (
         Fixture::Optimized,
         &[

@@ -7,6 +7,7 @@
 //! scene     a plugin directory, a store, and a good plugin that must answer whatever else happens
 //! refusal   what every refusal must tell
 //! gate      an executor of the test that keeps a call inside a plugin until it is let go
+//! wait      waits for what happens on another thread
 //! child     another process that uses a registry, for what must not happen in this one
 //! ```
 //!
@@ -31,3 +32,4 @@ pub mod library;
 pub mod refusal;
 pub mod scene;
 pub mod source;
+pub mod wait;

@@ -178,6 +178,33 @@ impl Library {
         })
     }
 
+    /// Says that it needs another plugin of its kind, in these versions.
+    #[must_use]
+    #[track_caller]
+    pub fn needing(self, name: &str, range: &str) -> Self {
+        self.with_need(name, range, false)
+    }
+
+    /// The same, and that it can do without.
+    #[must_use]
+    #[track_caller]
+    pub fn wanting(self, name: &str, range: &str) -> Self {
+        self.with_need(name, range, true)
+    }
+
+    #[track_caller]
+    fn with_need(self, name: &str, range: &str, optional: bool) -> Self {
+        self.with_manifest(|manifest| {
+            let need = json!({
+                "kind": manifest["kind"], "name": name, "version": range, "optional": optional
+            });
+            match manifest["dependencies"].as_array_mut() {
+                Some(needs) => needs.push(need),
+                None => manifest["dependencies"] = json!([need]),
+            }
+        })
+    }
+
     /// Sets the version.
     #[must_use]
     #[track_caller]

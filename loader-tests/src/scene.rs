@@ -30,6 +30,18 @@ impl Scene {
         scene
     }
 
+    /// A scene whose good plugin needs these others.
+    #[track_caller]
+    pub fn of_good_needing(others: &[&str]) -> Self {
+        let scene = Self::empty();
+        let good = Library::of(Fixture::Probe).named(GOOD);
+        let good = others
+            .iter()
+            .fold(good, |good, other| good.needing(other, "*"));
+        scene.install("m-good", &good);
+        scene
+    }
+
     /// A scene without any plugin.
     #[track_caller]
     pub fn empty() -> Self {

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use floe_plugin_api::{Value, value};
-use floe_registry::Registry;
+use floe_registry::{CircuitSettings, Registry};
 use rustix::process::{Resource, Rlimit};
 
 fn main() -> ExitCode {
@@ -34,7 +34,11 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
         return Err("expected TOLD PLUGINS STORE COMMAND".into());
     };
     let mut told = OpenOptions::new().create(true).append(true).open(told)?;
-    let builder = Registry::builder().directory(plugins.as_str()).store(store);
+    // What panics on purpose is not left alone for it.
+    let builder = Registry::builder()
+        .directory(plugins.as_str())
+        .store(store)
+        .circuit(CircuitSettings::default().panics(u32::MAX));
     let mut registry = builder.build()?;
     for command in commands {
         let (word, object) = command.split_once(':').unwrap_or((command, ""));
@@ -93,7 +97,8 @@ fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Bo
     })
 }
 
-/// Exchanges values, errors and panics with a copy of the probe, drops and changes each on this side,
+/// Exchanges values, errors and panics with a copy of the probe that may call `good` and be called by
+/// `driver`, drops and changes each on this side,
 /// and tells what the plugin's allocator has been given that it never gave out.
 fn exchange(registry: &Registry, plugin: &str) -> Result<String, Box<dyn Error>> {
     let node = |name: &str| format!("{plugin}.{name}");
@@ -115,11 +120,11 @@ fn exchange(registry: &Registry, plugin: &str) -> Result<String, Box<dyn Error>>
         let to = value!({"node_type": node("echo"), "input": back});
         drop(
             registry
-                .call("good.call", &to)?
+                .call("driver.call", &to)?
                 .to_typed::<serde_json::Value>(),
         );
         drop(registry.call(&node("fail"), &Value::Null));
-        drop(registry.call("good.call", &value!({"node_type": node("fail")})));
+        drop(registry.call("driver.call", &value!({"node_type": node("fail")})));
         drop(registry.call(&node("attempt"), &value!({"node_type": "good.fail"})));
         drop(registry.call(&node("panic"), &value!({"payload": "bomb"})));
         drop(registry.call(&node("add"), &value!({"a": long.as_str()})));

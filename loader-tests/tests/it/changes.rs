@@ -63,7 +63,7 @@ fn what_came_went_and_changed() {
         "{states:?}"
     );
     assert!(
-        states.contains(&("changes".to_owned(), State::Admitted)),
+        states.contains(&("changes".to_owned(), State::Ready)),
         "{states:?}"
     );
     assert_eq!(gone.call(&value!(5)).unwrap(), value!(5));

@@ -183,11 +183,11 @@ fn the_instance_is_replaced_while_a_call_is_inside() {
 
 #[test]
 fn a_plugin_calls_itself_and_others() {
-    let scene = Scene::new();
+    let scene = Scene::of_good_needing(&["other"]);
     scene.install("other", &Library::of(Fixture::Probe).named("other"));
     let registry = scene.registry();
-    let nested = value!({"node_type": "other.call", "input": {
-        "node_type": "good.call", "input": { "node_type": "other.echo", "input": [1, "two"] }
+    let nested = value!({"node_type": "good.call", "input": {
+        "node_type": "other.call", "input": { "node_type": "other.echo", "input": [1, "two"] }
     }});
     assert_eq!(
         registry.call("good.call", &nested).unwrap(),
@@ -215,19 +215,38 @@ fn a_plugin_that_calls_itself_while_it_starts_is_told() {
     scene.check_good(&registry);
 }
 
+/// A function of this program that calls an executor, whoever calls it.
+fn pass_to(registry: &Registry, name: &str, node_type: &'static str) {
+    let own = registry.clone();
+    let call = move |input: &Value, _: &floe_plugin_api::CallContext<'_>| {
+        own.call(node_type, input)
+            .map_err(|error| floe_plugin_api::Error::new(error.kind(), error.to_string()))
+    };
+    let metadata = ExecutorMetadata::new(name).unwrap();
+    registry.register(metadata, call).unwrap();
+}
+
 #[test]
 fn plugins_that_call_each_other_while_they_start_are_told() {
     let scene = Scene::new();
     for name in ["left", "right"] {
         scene.install(name, &Library::of(Fixture::Probe).named(name));
     }
+    // They may not call each other, as they do not declare that; but by way of this program.
     let registry = || {
-        scene
+        let registry = scene
             .builder()
-            .config("left", value!({"calls": "right.echo"}))
-            .config("right", value!({"calls": "left.echo"}))
+            .config("left", value!({"calls": "host.right"}))
+            .config("right", value!({"calls": "host.left"}))
             .build()
-            .unwrap()
+            .unwrap();
+        pass_to(&registry, "host.left", "left.echo");
+        pass_to(&registry, "host.right", "right.echo");
+        registry
+    };
+    let end = |registry: &Registry| {
+        registry.unregister("host.left").unwrap();
+        registry.unregister("host.right").unwrap();
     };
     // By one thread: the left one starts the right one, and that is told.
     let one = registry();
@@ -254,12 +273,14 @@ fn plugins_that_call_each_other_while_they_start_are_told() {
             .filter(|result| text(result, "kind") == "not-ready")
             .count();
         assert_eq!(told, 1, "{results:?}");
+        end(&two);
     }
     scene.check_good(&one);
+    end(&one);
 }
 
 #[test]
-fn a_thread_of_a_plugin_that_calls_when_the_registry_is_gone() {
+fn a_handle_keeps_its_registry_at_work() {
     let scene = Scene::new();
     let registry = scene.registry();
     let mut gate = Gate::register(&registry, "gate.inside");
@@ -272,13 +293,54 @@ fn a_thread_of_a_plugin_that_calls_when_the_registry_is_gone() {
     let results = join.call(&Value::Null).unwrap();
     let results = results.as_list().unwrap();
     assert_eq!(results[0].get("ok"), Some(&value!("through")));
-    for late in &results[1..] {
-        assert_eq!(text(late, "kind"), "not-ready");
-        assert!(text(late, "error").contains("is gone"), "{late:?}");
-    }
-    // The handle's own calls go on working; what they call is gone.
-    let counts = join.plugin().to_string();
-    assert_eq!(counts, "compute/good");
+    assert_eq!(results[1].get("ok"), Some(&Value::Null));
+    assert_eq!(results[2].get("ok"), Some(&value!("through")));
+}
+
+/// Has a thread of the good plugin call things after `end` has ended it, and gives what it was told.
+fn called_late(end: impl FnOnce(&Scene, Registry)) -> Value {
+    let scene = Scene::new();
+    let report = scene.root().join("report");
+    let registry = scene.registry();
+    let mut gate = Gate::register(&registry, "gate.inside");
+    let errands = value!({
+        "node_types": ["gate.inside", "good.echo"],
+        "report": report.to_str().unwrap(),
+    });
+    registry.call("good.spawn", &errands).unwrap();
+    gate.wait_until_entered();
+    end(&scene, registry);
+    gate.open();
+    let told = floe_loader_tests::wait::until_some(|| {
+        let text = fs::read_to_string(&report).ok()?;
+        Value::from_json(&text).ok()
+    });
+    let told = told.as_list().unwrap();
+    assert_eq!(told[0].get("ok"), Some(&value!("through")), "{told:?}");
+    told[1].clone()
+}
+
+#[test]
+fn a_thread_that_calls_the_host_after_its_plugin_was_stopped() {
+    let late = called_late(|_, registry| {
+        let stopped = registry.stop();
+        assert!(stopped.iter().all(|instance| instance.ended), "{stopped:?}");
+        // The call that it is inside of keeps the registry's function, not the registry.
+        std::mem::forget(registry);
+    });
+    assert_eq!(text(&late, "kind"), "not-ready", "{late:?}");
+    assert!(text(&late, "error").contains("was stopped"), "{late:?}");
+}
+
+#[test]
+fn a_thread_that_calls_the_host_when_its_registry_is_gone() {
+    let late = called_late(|_, registry| drop(registry));
+    assert_eq!(text(&late, "kind"), "not-ready", "{late:?}");
+    let error = text(&late, "error");
+    assert!(
+        error.contains("is gone") || error.contains("was stopped"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -419,16 +481,15 @@ fn the_last_registry_is_dropped_by_what_a_plugin_calls() {
     registry
         .register(ExecutorMetadata::new("host.drops").unwrap(), drops)
         .unwrap();
-    let handle = registry.get("good.call").unwrap();
+    // By name: a handle would keep the registry at work.
+    let plugin = registry.clone();
     *last.lock().unwrap() = Some(registry);
-    let output = handle.call(&value!({"node_type": "host.drops"})).unwrap();
+    let output = plugin
+        .call("good.call", &value!({"node_type": "host.drops"}))
+        .unwrap();
     assert_eq!(output, value!("dropped"));
     assert!(last.lock().unwrap().is_none());
-    assert!(!epitaph.exists(), "the handle keeps the instance");
-    let gone = handle
-        .call(&value!({"node_type": "host.drops"}))
-        .unwrap_err();
-    assert!(gone.to_string().contains("is gone"), "{gone}");
-    drop(handle);
+    assert!(!epitaph.exists(), "it is the last but one");
+    drop(plugin);
     assert!(epitaph.exists());
 }

@@ -11,11 +11,16 @@
 
 mod admission;
 mod bytes;
+mod cache;
 mod catalog;
 mod changes;
+mod circuit;
 mod concurrency;
 mod constructors;
+mod deadlines;
+mod depend;
 mod files;
+mod health;
 mod in_process;
 mod laziness;
 mod loading;
@@ -23,7 +28,10 @@ mod lock;
 mod order;
 mod panics;
 mod running;
+mod telling;
 mod unsafety;
+mod upgrade;
+mod watch;
 
 /// The program of the host that a test runs as a process of its own.
 const HOST: &str = env!("CARGO_BIN_EXE_loader-tests-host");

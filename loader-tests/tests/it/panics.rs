@@ -4,7 +4,7 @@ use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
 use floe_loader_tests::scene::{Scene, check_answers};
 use floe_plugin_api::{ErrorKind, Value, value};
-use floe_registry::{CallError, Registry, Stage, State};
+use floe_registry::{CallError, CircuitSettings, Registry, Stage, State};
 
 /// What to panic with, and what is told of it.
 const PAYLOADS: [(&str, &str); 4] = [
@@ -20,6 +20,11 @@ fn number(registry: &Registry, plugin: &str, what: &str) -> i64 {
         .call(&format!("{plugin}.counts"), &Value::Null)
         .unwrap();
     counts.get(what).and_then(Value::as_i64).unwrap()
+}
+
+/// Panics as often as it likes and is not left alone for it.
+fn patient() -> CircuitSettings {
+    CircuitSettings::default().panics(u32::MAX)
 }
 
 #[track_caller]
@@ -47,7 +52,7 @@ fn check_panicked(error: &CallError, node_type: Option<&str>, said: &str) {
 fn in_an_executor() {
     let scene = Scene::new();
     scene.install("bad", &Library::of(Fixture::Probe).named("bad"));
-    let registry = scene.registry();
+    let registry = scene.builder().circuit(patient()).build().unwrap();
     let handle = registry.get("bad.panic").unwrap();
     let echo = registry.get("bad.echo").unwrap();
     echo.call(&Value::Null).unwrap();
@@ -218,9 +223,9 @@ fn while_it_describes_itself_tells_where() {
 
 #[test]
 fn in_a_call_that_another_plugin_made() {
-    let scene = Scene::new();
+    let scene = Scene::of_good_needing(&["bad"]);
     scene.install("bad", &Library::of(Fixture::Probe).named("bad"));
-    let registry = scene.registry();
+    let registry = scene.builder().circuit(patient()).build().unwrap();
     for (payload, said) in PAYLOADS {
         let before = number(&registry, "bad", "instance");
         let input = value!({"node_type": "bad.panic", "input": {"payload": payload}});
@@ -246,7 +251,7 @@ fn in_a_call_that_another_plugin_made() {
 
 #[test]
 fn of_another_plugin_does_not_cost_the_instance_that_passes_it_on() {
-    let scene = Scene::new();
+    let scene = Scene::of_good_needing(&["bad"]);
     scene.install("bad", &Library::of(Fixture::Probe).named("bad"));
     let registry = scene.registry();
     let input = value!({"node_type": "bad.panic", "input": {}});
@@ -311,7 +316,7 @@ fn on_a_thread_of_the_plugins_own() {
 fn of_a_hundred_threads_at_once() {
     let scene = Scene::new();
     scene.install("bad", &Library::of(Fixture::Probe).named("bad"));
-    let registry = scene.registry();
+    let registry = scene.builder().circuit(patient()).build().unwrap();
     std::thread::scope(|scope| {
         for thread in 0..100 {
             let registry = &registry;

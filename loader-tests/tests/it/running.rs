@@ -306,7 +306,10 @@ fn two_hundred_plugin_calls_deep() {
 #[test]
 fn every_block_is_freed_by_the_side_that_allocated_it() {
     let scene = Scene::new();
-    scene.install("marked", &Library::of(Fixture::Allocator).named("marked"));
+    let marked = Library::of(Fixture::Allocator).named("marked");
+    scene.install("marked", &marked.needing("good", "^1"));
+    let driver = Library::of(Fixture::Probe).named("driver");
+    scene.install("driver", &driver.needing("marked", "^1"));
     let ended = Host::new(crate::HOST, &scene)
         .command("exchange:marked")
         .command("call:good.echo")
@@ -323,7 +326,10 @@ fn every_block_is_freed_by_the_side_that_allocated_it() {
 #[test]
 fn a_plugin_with_an_allocator_of_its_own() {
     let scene = Scene::new();
-    scene.install("marked", &Library::of(Fixture::Allocator).named("marked"));
+    let marked = Library::of(Fixture::Allocator).named("marked");
+    scene.install("marked", &marked.needing("good", "^1"));
+    let driver = Library::of(Fixture::Probe).named("driver");
+    scene.install("driver", &driver.needing("marked", "^1"));
     let registry = scene.registry();
     check_answers(&registry, "marked");
     registry.call("marked.fail", &Value::Null).unwrap_err();

@@ -79,6 +79,8 @@ struct Desk {
     waiting: VecDeque<Remains>,
     /// The numbers of the stops that have ended.
     stopped: Vec<u64>,
+    /// How many stops go on.
+    stopping: usize,
     /// Whether the thread is there.
     attended: bool,
 }
@@ -191,6 +193,14 @@ fn told(slot: &Arc<Slot>, scope: Scope, why: Ending, took: Duration, failure: Op
 }
 
 impl Warden {
+    /// Waits until all that it was given has been stopped, or has had its time.
+    pub(crate) fn wait(&self) {
+        let mut desk = self.desk.lock();
+        while desk.stopping > 0 || !desk.waiting.is_empty() {
+            self.changed.wait(&mut desk);
+        }
+    }
+
     fn attend(self: Arc<Self>) {
         let mut stopping: HashMap<u64, Stopping> = HashMap::new();
         let mut number = 0;
@@ -202,6 +212,7 @@ impl Warden {
                 let count = free.min(desk.waiting.len());
                 desk.waiting.drain(..count).collect()
             };
+            desk.stopping += begun.len();
             if stopped.is_empty() && begun.is_empty() {
                 let next = stopping.values().map(|each| each.deadline).min();
                 let late = match next {
@@ -214,14 +225,16 @@ impl Warden {
                 }
             }
             drop(desk);
-            for number in stopped {
-                if let Some(stopping) = stopping.remove(&number) {
-                    stopping.end();
-                }
-            }
             let now = Instant::now();
-            for (_, overdue) in stopping.extract_if(|_, each| each.deadline <= now) {
-                overdue.end();
+            let ended: Vec<Stopping> = stopping
+                .extract_if(|number, each| stopped.contains(number) || each.deadline <= now)
+                .map(|(_, each)| each)
+                .collect();
+            let count = ended.len();
+            ended.into_iter().for_each(Stopping::end);
+            if count > 0 {
+                self.desk.lock().stopping -= count;
+                self.changed.notify_all();
             }
             for remains in begun {
                 number += 1;

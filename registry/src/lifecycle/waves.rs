@@ -352,6 +352,8 @@ impl Drop for Owner {
         ground.instances.shut();
         self.0.stop_all();
         ground.instances.unpin_all();
+        // What was given up before, and is being stopped still.
+        ground.warden.wait();
         ground.workers.close();
         ground.events.close();
     }
