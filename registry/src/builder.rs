@@ -16,6 +16,9 @@ use crate::error::Rejection;
 use crate::lifecycle::{Mode, Statistics};
 use crate::registry::Registry;
 
+/// How many events are kept for a listener that is slow, where nothing else is set.
+const EVENTS: usize = 4_096;
+
 /// How a registry is set up. Made by [`Registry::builder`].
 #[must_use = "nothing is scanned before `build`"]
 pub struct RegistryBuilder {
@@ -32,6 +35,7 @@ pub struct RegistryBuilder {
     pub(crate) circuit: CircuitSettings,
     pub(crate) parallel: usize,
     pub(crate) statistics: Statistics,
+    pub(crate) events: usize,
 }
 
 impl RegistryBuilder {
@@ -48,6 +52,7 @@ impl RegistryBuilder {
             circuit: CircuitSettings::default(),
             parallel: PARALLEL,
             statistics: Statistics::On,
+            events: EVENTS,
         }
     }
 
@@ -158,6 +163,13 @@ impl RegistryBuilder {
         self
     }
 
+    /// Sets how many events are kept for a listener that is slow, 4,096 by default. One that is slower
+    /// yet is told how many it missed.
+    pub fn events(mut self, events: usize) -> Self {
+        self.events = events;
+        self
+    }
+
     /// Scans the search path. No plugin is loaded. What the environment says of plugins is read now, and
     /// not again.
     ///
@@ -197,6 +209,7 @@ impl fmt::Debug for RegistryBuilder {
             .field("circuit", &self.circuit)
             .field("parallel", &self.parallel)
             .field("statistics", &self.statistics)
+            .field("events", &self.events)
             .finish()
     }
 }

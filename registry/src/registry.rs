@@ -113,6 +113,7 @@ impl Registry {
             builder.deadlines,
             builder.circuit,
             Recorders::new(builder.statistics),
+            builder.events,
         );
         Self {
             owner: Owner::new(Supervisor::new(parts, ground)),

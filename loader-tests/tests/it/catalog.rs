@@ -248,8 +248,8 @@ fn lists_by_kind_category_and_tag_and_searches() {
         names(registry.list_by_category("faults")),
         ["good.fail", "good.panic"]
     );
-    assert_eq!(registry.list_by_category("probes").len(), 12);
-    assert_eq!(registry.executors().len(), 14);
+    assert_eq!(registry.list_by_category("probes").len(), 15);
+    assert_eq!(registry.executors().len(), 17);
     assert_eq!(names(registry.search("good.echo"))[0], "good.echo");
     assert_eq!(names(registry.search("ECHO")), ["good.echo"]);
     assert_eq!(
@@ -263,7 +263,7 @@ fn lists_by_kind_category_and_tag_and_searches() {
         "every word"
     );
     assert_eq!(names(registry.search("two small numbers")), ["good.add"]);
-    assert_eq!(registry.search("").len(), 14);
+    assert_eq!(registry.search("").len(), 17);
     assert!(registry.search("\u{0}").is_empty());
 
     let info = registry.metadata("good.add").unwrap();

@@ -237,7 +237,11 @@ fn one_by_one_is_the_order_of_the_search_path_within_a_wave() {
     let scene = Scene::new();
     let diary = scene.root().join("diary");
     let registry = diamond(&scene, &diary).build().unwrap();
-    registry.start(StartOptions::new().parallel(1));
+    assert!(
+        registry
+            .start(StartOptions::new().parallel(1))
+            .is_complete()
+    );
     assert_eq!(entries(&diary, "start"), ["base", "left", "right", "top"]);
 }
 

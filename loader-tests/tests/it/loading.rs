@@ -424,7 +424,7 @@ fn eight_processes_that_share_a_store_on_first_use() {
                 let host = Host::new(crate::HOST, scene).telling(told);
                 let host = host.command("describe:good.echo").command("call:good.echo");
                 let told = host.run().good();
-                assert_eq!(told, ["describe:good.echo = 14", "call:good.echo = null"]);
+                assert_eq!(told, ["describe:good.echo = 17", "call:good.echo = null"]);
             });
         }
     });

@@ -122,13 +122,13 @@ fn a_configuration_of_the_wrong_shape_is_told_place_by_place() {
         (value!({"inner": {"on": 3}}), &[("/inner/on", "type", "3")]),
         (
             value!({"inner": {"off": true}}),
-            &[("/inner/off", "additionalProperties", "true")],
+            &[("/inner/off", "additionalProperties", "***")],
         ),
         (
             value!({"unknown": 1}),
-            &[("/unknown", "additionalProperties", "1")],
+            &[("/unknown", "additionalProperties", "***")],
         ),
-        (value!([1]), &[("", "type", "[1]")]),
+        (value!([1]), &[("", "type", "[\"***\"]")]),
         (
             value!({"limit": 99, "inner": {"on": "yes"}}),
             &[

@@ -64,9 +64,10 @@ fn what_happens_is_told_in_its_order() {
 #[test]
 fn a_slow_listener_is_told_how_much_it_missed_and_keeps_nobody_waiting() {
     let scene = Scene::new();
-    let registry = scene.registry();
+    const KEPT: usize = 16;
+    const SCANS: u64 = 50;
+    let registry = scene.builder().events(KEPT).build().unwrap();
     let mut slow = registry.events();
-    const SCANS: u64 = 6_000;
     for _ in 0..SCANS {
         registry.rescan().unwrap();
     }
@@ -83,7 +84,7 @@ fn a_slow_listener_is_told_how_much_it_missed_and_keeps_nobody_waiting() {
             Received::Missed(_) => panic!("once is enough"),
         }
     }
-    assert_eq!(missed + rest, SCANS);
+    assert_eq!((missed + rest, rest), (SCANS, KEPT as u64));
     // Nothing of the state is lost: it is there to be asked for.
     assert_eq!(registry.list().len(), 1);
 }
@@ -158,10 +159,7 @@ fn calls_are_counted_by_executor_plugin_category_and_kind() {
     assert!(stats.instances.hit_rate.unwrap() > 0.9);
     assert!(stats.memory.mapped_bytes > 0);
     let told = serde_json::to_value(&stats).unwrap();
-    assert_eq!(
-        told["executors"][0]["calls"]["times"]["p50_ns"].is_u64(),
-        true
-    );
+    assert!(told["executors"][0]["calls"]["times"]["p50_ns"].is_u64());
     // They go on from one generation to the next.
     scene.install("m-good", &probe("good").version("1.1.0"));
     registry.rescan().unwrap();

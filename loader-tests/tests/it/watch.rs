@@ -1,6 +1,7 @@
 //! Files that come, grow, change and go while a registry watches.
 
 use std::fs;
+use std::io::Write;
 
 use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
@@ -75,18 +76,22 @@ fn a_file_that_grows_is_admitted_when_it_is_whole() {
     let library = probe("slow");
     let bytes = library.bytes();
     let path = scene.path("slow");
-    for part in [1, 2, 3] {
-        fs::write(&path, &bytes[..bytes.len() * part / 4]).unwrap();
-        set_mode(&path, 0o644);
+    let mut file = fs::File::create(&path).unwrap();
+    set_mode(&path, 0o644);
+    for part in bytes.chunks(bytes.len() / 4 + 1) {
+        assert!(!registry.has("slow.echo"));
+        file.write_all(part).unwrap();
+        if file.metadata().unwrap().len() == bytes.len() as u64 {
+            break;
+        }
         // Each part is seen, and refused as not whole.
-        let found = for_event(&mut events, |event| match event {
-            Event::Rejected { rejection } => Some((rejection.check, rejection.path.clone())),
+        for_event(&mut events, |event| match event {
+            Event::Rejected { rejection } if rejection.path == path => {
+                (rejection.check == "incomplete").then_some(())
+            }
             _ => None,
         });
-        assert_eq!(found, ("whole", path.clone()));
-        assert!(!registry.has("slow.echo"));
     }
-    fs::write(&path, bytes).unwrap();
     assert_eq!(for_event(&mut events, admitted), "slow");
     wait::until(|| registry.has("slow.echo"));
     check_answers(&registry, "slow");

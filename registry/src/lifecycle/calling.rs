@@ -318,7 +318,7 @@ impl Supervisor {
             occupied.call(&target, &input, call.raw(), &mut output)?;
             Ok(output)
         };
-        let pending = self.ground().workers.begin(task, deadline, body, drop);
+        let pending = self.ground().workers.begin(task, allowed, body, drop);
         let told = pending.wait(|fraction, message| call.progress(fraction, message.into()));
         match told {
             Ok(Ok(value)) => {

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::slot::Slot;
 use super::voice::Voice;
-use super::workers::{Lost, Overrun, Pending, Task, far};
+use super::workers::{Lost, NEVER, Overrun, Pending, Task, far};
 use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::Scope;
@@ -248,7 +248,8 @@ impl Warden {
         let ground = slot.ground().clone();
         let (scope, why) = (remains.scope.clone(), remains.why);
         let (voice, ended) = (remains.voice.clone(), remains.ended.clone());
-        let deadline = far(ground.deadlines.stop);
+        let allowed = ground.deadlines.stop.unwrap_or(NEVER);
+        let deadline = far(Some(allowed));
         let task = Task {
             plugin: slot.title(),
             doing: "stop".to_owned(),
@@ -256,7 +257,7 @@ impl Warden {
         let own = self.clone();
         let pending = ground.workers.begin_unlimited(
             task,
-            deadline,
+            allowed,
             move |_, _| {
                 let stopped = remains.stop();
                 own.desk.lock().stopped.push(number);

@@ -53,9 +53,8 @@ impl Ground {
         deadlines: Deadlines,
         circuit: CircuitSettings,
         recorders: Recorders,
+        events: usize,
     ) -> Self {
-        /// How many events are kept for a listener that is slow.
-        const EVENTS: usize = 4_096;
         let turns = Arc::new(Turns::new());
         Self {
             store,
@@ -63,7 +62,7 @@ impl Ground {
             turns,
             warden: Arc::default(),
             instances,
-            events: Bus::new(EVENTS),
+            events: Bus::new(events),
             deadlines,
             circuit,
             recorders,

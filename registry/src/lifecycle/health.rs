@@ -13,7 +13,7 @@ use super::ending::overran;
 use super::running::Running;
 use super::slot::Slot;
 use super::supervisor::Supervisor;
-use super::workers::{Task, far};
+use super::workers::{NEVER, Task};
 use crate::event::{CircuitState, Event, nanoseconds};
 use crate::id::{Build, PluginId, Scope};
 
@@ -115,7 +115,7 @@ impl Supervisor {
         // As many as there are instances, and each bounded.
         self.ground.workers.begin_unlimited(
             task,
-            far(self.ground.deadlines.health),
+            self.ground.deadlines.health.unwrap_or(NEVER),
             move |ticket, _| {
                 let began = Instant::now();
                 ticket

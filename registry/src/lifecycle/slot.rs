@@ -15,7 +15,7 @@ use super::circuit::{self, Circuit};
 use super::ground::Ground;
 use super::start::overran;
 use super::turn::{Circle, Taken};
-use super::workers::{Task, far};
+use super::workers::Task;
 use crate::admit::Admitted;
 use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
@@ -108,6 +108,8 @@ pub(crate) struct Slot {
     retired: AtomicBool,
     /// Its instances that have not ended.
     alive: AtomicU64,
+    /// Whether its end was told. An instance that was started too late may end after that.
+    told_retired: AtomicBool,
 }
 
 impl Slot {
@@ -172,6 +174,7 @@ impl Slot {
             staged: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             alive: AtomicU64::new(0),
+            told_retired: AtomicBool::new(false),
         }
     }
 
@@ -306,6 +309,9 @@ impl Slot {
     }
 
     pub(crate) fn tell_retired(&self) {
+        if self.told_retired.swap(true, Ordering::AcqRel) {
+            return;
+        }
         self.ground.retired(self.digest());
         self.ground.events.publish_with(|| Event::Retired {
             build: self.build.clone(),
@@ -404,10 +410,10 @@ impl Slot {
             doing: doing.to_owned(),
         };
         let slot = self.clone();
-        let pending =
-            self.ground
-                .workers
-                .begin(task, far(Some(allowed)), move |_, _| body(&slot), drop);
+        let pending = self
+            .ground
+            .workers
+            .begin(task, allowed, move |_, _| body(&slot), drop);
         pending
             .wait(|_, _| ())
             .unwrap_or_else(|overrun| Err(overran(self, Stage::Load, doing, &overrun)))

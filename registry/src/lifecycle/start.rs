@@ -17,7 +17,7 @@ use super::supervisor::Supervisor;
 use super::target::Target;
 use super::turn::{Circle, Taken};
 use super::voice::Voice;
-use super::workers::{Lost, Overrun, Task, far};
+use super::workers::{Lost, Overrun, Task};
 use crate::error::{CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage};
 use crate::event::Event;
 use crate::host::{Instance, host_for};
@@ -279,10 +279,9 @@ impl Supervisor {
                 let _ = started.instance.stop();
             }
         };
-        let deadline = far(Some(allowed));
         let pending = ground
             .workers
-            .begin(task, deadline, move |_, _| body(&own), late);
+            .begin(task, allowed, move |_, _| body(&own), late);
         pending
             .wait(|_, _| ())
             .unwrap_or_else(|overrun| Err(overran(slot, Stage::Start, "start", &overrun)))

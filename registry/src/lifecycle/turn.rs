@@ -6,11 +6,12 @@
 //! what and who waits for what, and a wait that would close a circle is refused.
 //!
 //! Who starts and waits is not a thread but an *actor*: work that is handed to another thread to be
-//! bounded by a deadline is an actor of its own, and the thread that waits for it waits for that actor.
+//! bounded by a deadline is an actor of its own, and belongs to who handed it on for as long as that one
+//! waits for it.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,14 +57,6 @@ impl Drop for Played {
     }
 }
 
-/// What an actor waits for.
-enum Wait<K> {
-    /// That the start of this ends.
-    Start(K),
-    /// That this one ends.
-    Actor(Actor),
-}
-
 /// One start, and what came of it.
 struct Flight<E> {
     starter: Actor,
@@ -73,23 +66,43 @@ struct Flight<E> {
 
 struct Waits<K, E> {
     starting: HashMap<K, Arc<Flight<E>>>,
-    waiting: HashMap<Actor, Wait<K>>,
+    /// The start that each actor waits for.
+    waiting: HashMap<Actor, K>,
+    /// Who waits for the work that an actor does.
+    handed_on_by: HashMap<Actor, Actor>,
 }
 
-impl<K: Hash + Eq, E> Waits<K, E> {
-    /// Whether `actor` would wait, in the end, for itself, if it waited for `key`.
-    fn would_close_circle(&self, actor: Actor, key: &K) -> bool {
-        let mut next = self.starting.get(key).map(|flight| flight.starter);
-        // Each wait is followed once at most: there are no circles yet.
-        while let Some(other) = next {
-            if other == actor {
+impl<K: Hash + Eq + Clone, E> Waits<K, E> {
+    /// Whether one actor does work for another, by way of others or not, or is it.
+    fn is_for(&self, actor: Actor, other: Actor) -> bool {
+        let mut next = Some(actor);
+        // Nobody hands on to who handed on to them: each is made when it is handed something.
+        while let Some(actor) = next {
+            if actor == other {
                 return true;
             }
-            next = match self.waiting.get(&other) {
-                Some(Wait::Start(key)) => self.starting.get(key).map(|flight| flight.starter),
-                Some(Wait::Actor(other)) => Some(*other),
-                None => None,
+            next = self.handed_on_by.get(&actor).copied();
+        }
+        false
+    }
+
+    /// Whether `actor` would wait, in the end, for itself, if it waited for `key`.
+    fn would_close_circle(&self, actor: Actor, key: &K) -> bool {
+        let mut seen: HashSet<&K> = HashSet::new();
+        let mut open = vec![key];
+        while let Some(key) = open.pop() {
+            let Some(flight) = self.starting.get(key).filter(|_| seen.insert(key)) else {
+                continue;
             };
+            if self.is_for(actor, flight.starter) {
+                return true;
+            }
+            let waits = self.waiting.iter();
+            open.extend(
+                waits
+                    .filter(|(waiter, _)| self.is_for(**waiter, flight.starter))
+                    .map(|(_, key)| key),
+            );
         }
         false
     }
@@ -119,6 +132,7 @@ impl<K: Hash + Eq + Clone, E: Clone> Turns<K, E> {
             waits: Mutex::new(Waits {
                 starting: HashMap::new(),
                 waiting: HashMap::new(),
+                handed_on_by: HashMap::new(),
             }),
             ended: Condvar::new(),
         }
@@ -146,7 +160,7 @@ impl<K: Hash + Eq + Clone, E: Clone> Turns<K, E> {
             }
             Entry::Occupied(place) => place.get().clone(),
         };
-        waits.waiting.insert(me, Wait::Start(key));
+        waits.waiting.insert(me, key);
         loop {
             let ended = flight.ended.lock().clone();
             if let Some(failure) = ended {
@@ -157,11 +171,15 @@ impl<K: Hash + Eq + Clone, E: Clone> Turns<K, E> {
         }
     }
 
-    /// Says that this actor waits for another one, until the guard is dropped.
-    pub(crate) fn await_actor(&self, other: Actor) -> Awaiting<'_, K, E> {
+    /// Says that another actor does work for this one, until the guard is dropped. To be said before
+    /// that one begins.
+    pub(crate) fn hand_on(self: &Arc<Self>, to: Actor) -> HandedOn<K, E> {
         let me = Actor::current();
-        self.waits.lock().waiting.insert(me, Wait::Actor(other));
-        Awaiting { turns: self, me }
+        self.waits.lock().handed_on_by.insert(to, me);
+        HandedOn {
+            turns: self.clone(),
+            to,
+        }
     }
 }
 
@@ -189,15 +207,15 @@ impl<K: Hash + Eq + Clone, E: Clone> Drop for Turn<'_, K, E> {
     }
 }
 
-/// This actor waits for another one.
-pub(crate) struct Awaiting<'a, K: Hash + Eq + Clone, E: Clone> {
-    turns: &'a Turns<K, E>,
-    me: Actor,
+/// Another actor does work for this one.
+pub(crate) struct HandedOn<K: Hash + Eq + Clone, E: Clone> {
+    turns: Arc<Turns<K, E>>,
+    to: Actor,
 }
 
-impl<K: Hash + Eq + Clone, E: Clone> Drop for Awaiting<'_, K, E> {
+impl<K: Hash + Eq + Clone, E: Clone> Drop for HandedOn<K, E> {
     fn drop(&mut self) {
-        self.turns.waits.lock().waiting.remove(&self.me);
+        self.turns.waits.lock().handed_on_by.remove(&self.to);
     }
 }
 
@@ -246,10 +264,10 @@ mod tests {
 
     #[test]
     fn work_that_was_handed_on_does_not_wait_for_who_handed_it_on() {
-        let turns = Numbered::new();
-        let _own = mine(&turns, 1).unwrap();
+        let turns = Arc::new(Numbered::new());
+        let own = mine(&turns, 1).unwrap();
         let work = Actor::new();
-        let waits = turns.await_actor(work);
+        let waits = turns.hand_on(work);
         let refused = || {
             let _played = work.play();
             turns.take(1).is_err()
@@ -265,7 +283,7 @@ mod tests {
             while !turns.waits.lock().waiting.contains_key(&work) {
                 thread::yield_now();
             }
-            _own.fail("late");
+            own.fail("late");
             assert!(waits.join().unwrap());
         });
     }

@@ -189,7 +189,12 @@ impl Supervisor {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     wave.get(index).zip(results.get(index))
                 } {
-                    let because = self.because_of(&catalog, slot, &failed.lock());
+                    // Those in a circle each say so themselves.
+                    let because = if circular.iter().any(|other| Arc::ptr_eq(other, slot)) {
+                        None
+                    } else {
+                        self.because_of(&catalog, slot, &failed.lock())
+                    };
                     let because = because.or_else(|| {
                         (options.fail_fast && broken.load(Ordering::Acquire))
                             .then(|| first_failure.lock().clone())

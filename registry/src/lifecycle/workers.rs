@@ -20,7 +20,7 @@ use floe_plugin_api::abi::contain;
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
-use super::turn::{Actor, Turns};
+use super::turn::{Actor, HandedOn, Turns};
 use super::{StartKey, running::Running};
 use crate::error::{Begun, CallError};
 
@@ -79,7 +79,7 @@ enum Phase {
 pub(crate) struct Ticket {
     task: Task,
     actor: Actor,
-    began: Instant,
+    allowed: Duration,
     deadline: Instant,
     thread: Mutex<String>,
     phase: Mutex<Phase>,
@@ -134,9 +134,11 @@ pub(crate) enum Lost {
     Panicked,
 }
 
-/// When a bound that begins now is over; in some decades where there is none.
+/// What stands for no bound: some decades.
+pub(crate) const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
+/// When a bound that begins now is over.
 pub(crate) fn far(bound: Option<Duration>) -> Instant {
-    const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     let now = Instant::now();
     now.checked_add(bound.map_or(NEVER, |bound| bound.min(NEVER)))
         .unwrap_or(now)
@@ -201,7 +203,7 @@ impl Workers {
             thread: ticket.thread.lock().clone(),
             plugin: ticket.task.plugin.clone(),
             doing: ticket.task.doing.clone(),
-            deadline: ticket.deadline.saturating_duration_since(ticket.began),
+            deadline: ticket.allowed,
             overdue: now.saturating_duration_since(ticket.deadline),
         });
         told.collect()
@@ -211,42 +213,44 @@ impl Workers {
     pub(crate) fn begin<T: Send + 'static>(
         &self,
         task: Task,
-        deadline: Instant,
+        allowed: Duration,
         body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
         late: impl FnOnce(T) + Send + 'static,
     ) -> Pending<T> {
         let limited = DEPTH.get() == 0;
-        self.begin_as(limited, task, deadline, body, late)
+        self.begin_as(limited, task, allowed, body, late)
     }
 
     /// Begins a piece of work that is not held to the limit, as its number is bounded otherwise.
     pub(crate) fn begin_unlimited<T: Send + 'static>(
         &self,
         task: Task,
-        deadline: Instant,
+        allowed: Duration,
         body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
         late: impl FnOnce(T) + Send + 'static,
     ) -> Pending<T> {
-        self.begin_as(false, task, deadline, body, late)
+        self.begin_as(false, task, allowed, body, late)
     }
 
     fn begin_as<T: Send + 'static>(
         &self,
         limited: bool,
         task: Task,
-        deadline: Instant,
+        allowed: Duration,
         body: impl FnOnce(&Arc<Ticket>, &Sender<Message<T>>) -> T + Send + 'static,
         late: impl FnOnce(T) + Send + 'static,
     ) -> Pending<T> {
         let ticket = Arc::new(Ticket {
             task,
             actor: Actor::new(),
-            began: Instant::now(),
-            deadline,
+            allowed,
+            deadline: far(Some(allowed)),
             thread: Mutex::default(),
             phase: Mutex::new(Phase::Queued),
             given_up: AtomicBool::new(false),
         });
+        // Before it can begin, so that nobody sees it wait for who waits for it.
+        let handed_on = self.0.turns.hand_on(ticket.actor);
         let (sender, receiver) = mpsc::channel();
         let depth = DEPTH.get();
         let job = {
@@ -259,6 +263,7 @@ impl Workers {
             receiver,
             workers: self.clone(),
             depth,
+            _handed_on: handed_on,
         }
     }
 
@@ -395,12 +400,12 @@ pub(crate) struct Pending<T> {
     receiver: Receiver<Message<T>>,
     workers: Workers,
     depth: u32,
+    _handed_on: HandedOn<StartKey, CallError>,
 }
 
 impl<T> Pending<T> {
     /// Waits for the end of it, until its deadline and a little longer.
     pub(crate) fn wait(self, mut progress: impl FnMut(f64, &str)) -> Result<T, Overrun> {
-        let _awaiting = self.workers.0.turns.await_actor(self.ticket.actor);
         // The inner one of two that end at once is heard first, and so are its reasons.
         let grace = GRACE / 2_u32.saturating_pow(self.depth.min(5));
         let end = self.ticket.deadline.checked_add(grace);
@@ -433,10 +438,7 @@ impl<T> Pending<T> {
     fn overrun(&self, how: Lost, inside: Option<Arc<Running>>) -> Overrun {
         Overrun {
             inside,
-            allowed: self
-                .ticket
-                .deadline
-                .saturating_duration_since(self.ticket.began),
+            allowed: self.ticket.allowed,
             how,
         }
     }
@@ -476,16 +478,12 @@ mod tests {
         Workers::new(Arc::new(Turns::new()))
     }
 
-    fn far() -> Instant {
-        super::far(None)
-    }
-
     #[test]
     fn work_is_done_on_another_thread_and_its_progress_is_told_on_this_one() {
         let workers = workers();
         let pending = workers.begin(
             task("call a.b"),
-            far(),
+            NEVER,
             |_, sender| {
                 let _ = sender.send(Message::Progress(0.5, "half".to_owned()));
                 thread::current().name().map(str::to_owned)
@@ -506,7 +504,7 @@ mod tests {
         let (late, came_late) = mpsc::channel();
         let pending = workers.begin(
             task("call a.b"),
-            Instant::now(),
+            Duration::ZERO,
             move |ticket, _| {
                 let _ = closed.recv();
                 ticket.is_given_up()
@@ -537,9 +535,9 @@ mod tests {
                 let inner = workers.clone();
                 workers.begin(
                     task("outer"),
-                    far(),
+                    NEVER,
                     move |_, _| {
-                        let pending = inner.begin(task("inner"), far(), move |_, _| number, drop);
+                        let pending = inner.begin(task("inner"), NEVER, move |_, _| number, drop);
                         pending.wait(|_, _| ()).ok()
                     },
                     drop,
@@ -555,14 +553,14 @@ mod tests {
 
     #[test]
     fn a_panic_of_this_side_is_an_answer() {
-        let pending = workers().begin(task("start"), far(), |_, _| panic!("ours"), drop::<()>);
+        let pending = workers().begin(task("start"), NEVER, |_, _| panic!("ours"), drop::<()>);
         assert_eq!(pending.wait(|_, _| ()).err().unwrap().how, Lost::Panicked);
     }
 
     #[test]
     fn threads_without_work_go_when_they_are_let_go() {
         let workers = workers();
-        let pending = workers.begin(task("start"), far(), |_, _| (), |()| ());
+        let pending = workers.begin(task("start"), NEVER, |_, _| (), |()| ());
         assert!(pending.wait(|_, _| ()).is_ok());
         workers.close();
         while workers.0.state.lock().threads > 0 {
