@@ -32,6 +32,10 @@ mod supervisor;
 mod sync;
 mod target;
 mod turn;
+// Beside it, as `tests/model` has the file itself, where threads of the system have no place.
+#[cfg(test)]
+#[path = "turn/tests.rs"]
+mod turn_tests;
 mod upgrade;
 mod voice;
 mod watch;

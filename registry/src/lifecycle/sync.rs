@@ -1,7 +1,7 @@
 //! What the state machines of this folder are built from.
 //!
 //! They name these through `super::sync` alone, so that a model checker can put its own in their
-//! place and look at every order in which threads may go (see `tests/model.rs`).
+//! place and look at every order in which threads may go (see `tests/model/`).
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use arc_swap::{ArcSwapOption, Guard};
 
 pub(super) use parking_lot::{Condvar, Mutex};
 pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+pub(super) use std::thread_local;
 
 /// A pointer, or none, that is read without a lock and kept alive by whoever reads it.
 pub(super) struct Place<T>(ArcSwapOption<T>);
