@@ -47,6 +47,8 @@ mod host;
 mod id;
 mod info;
 mod lifecycle;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod registry;
 mod schema;
 mod stats;
