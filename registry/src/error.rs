@@ -454,6 +454,12 @@ pub enum CallError {
         /// The plugin.
         plugin: Box<str>,
     },
+    /// Its registry is no longer at work.
+    #[error("plugin `{plugin}` cannot be called any more: its registry is gone")]
+    RegistryGone {
+        /// The plugin.
+        plugin: Box<str>,
+    },
     /// The executor said that it cannot answer, or panicked.
     #[error(transparent)]
     Executor(Box<PluginError>),
@@ -498,6 +504,7 @@ impl CallError {
             Self::Rejected(_)
             | Self::StartCycle { .. }
             | Self::Replaced { .. }
+            | Self::RegistryGone { .. }
             | Self::CircuitOpen(_) => ErrorKind::NotReady,
             Self::Dependency(_) => ErrorKind::DependencyNotLoaded,
             Self::Overrun(_) => ErrorKind::ExecutionTimeout,
@@ -580,6 +587,11 @@ pub enum UpgradeError {
         /// The version that answers.
         version: Version,
     },
+    /// Another change is under way, and waits for the caller.
+    #[error(
+        "another change of what answers is under way and waits for this caller; do not ask for one from a plugin's start"
+    )]
+    Busy,
     /// The configuration does not fit the plugin's schema.
     #[error(transparent)]
     Invalid(Box<Invalid>),

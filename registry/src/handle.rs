@@ -137,13 +137,13 @@ impl Handle {
     /// The executor's name.
     #[must_use]
     pub fn node_type(&self) -> &str {
-        self.0.reference().node_type()
+        self.0.track().reference().node_type()
     }
 
     /// For whom its instance is.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.0.lodging().scope
+        &self.0.track().lodging().scope
     }
 
     /// The plugin that answers now.
@@ -165,14 +165,14 @@ impl Handle {
     }
 
     fn target(&self) -> Arc<Target> {
-        self.0.target()
+        self.0.track().target()
     }
 
     /// Which instance its next call will use.
     pub(crate) fn key(&self) -> Key {
         Key {
             generation: self.target().slot().generation(),
-            lodging: self.0.lodging().clone(),
+            lodging: self.0.track().lodging().clone(),
         }
     }
 }

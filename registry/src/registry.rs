@@ -140,6 +140,8 @@ impl Registry {
             Lodging::default(),
             target,
         );
+        // What was published meanwhile may be that nothing answers.
+        line.track().answer(self.supervisor())?;
         Ok(Handle::new(line))
     }
 
@@ -205,7 +207,9 @@ impl Registry {
     }
 
     /// Registers a function of this program as an executor: it is listed, found and called as any
-    /// other, and its panics are contained as any other's are.
+    /// other, and its panics are contained as any other's are. Every plugin may call it.
+    ///
+    /// A function that keeps a registry or a handle of it keeps it at work until it is unregistered.
     ///
     /// ```
     /// use floe_plugin_api::{ExecutorMetadata, Value, value};

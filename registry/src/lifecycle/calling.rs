@@ -7,20 +7,20 @@
 //! A call with a deadline is made on a thread of its own, so that it can be given up.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use floe_plugin_api::Value;
 use floe_plugin_api::abi::RawCallRef;
 
 use super::catalog::Catalog;
 use super::door::Door;
-use super::line::Line;
+use super::line::{Line, Track};
 use super::running::{Bound, Lodging};
 use super::slot::Slot;
 use super::start::{Occupied, Refusal};
 use super::supervisor::Supervisor;
 use super::target::{Target, through};
-use super::workers::{Lost, Message, Overrun, Task, Ticket};
+use super::workers::{Lost, Message, Overrun, Task, Ticket, far};
 use crate::error::{CallError, OverrunError};
 use crate::host::{Said, Waited};
 use crate::id::Reference;
@@ -36,7 +36,7 @@ pub(crate) enum Wanted {
     /// Somebody's who says a name.
     Name(String),
     /// A handle's.
-    Line(Arc<Line>),
+    Line(Arc<Track>),
     /// A plugin's.
     Plugin(Arc<Slot>, String),
 }
@@ -48,7 +48,7 @@ impl Wanted {
     fn target(&self, supervisor: &Supervisor) -> Result<Arc<Target>, CallError> {
         match self {
             Self::Name(reference) => Ok(resolve(&supervisor.catalog(), reference)?.clone()),
-            Self::Line(line) => Ok(line.target()),
+            Self::Line(track) => Ok(track.answer(supervisor)?),
             Self::Plugin(caller, reference) => {
                 let catalog = supervisor.catalog_for(caller);
                 Ok(catalog.resolve_for(caller, reference)?.clone())
@@ -58,7 +58,7 @@ impl Wanted {
 
     fn lodging(&self) -> &Lodging {
         match self {
-            Self::Line(line) => line.lodging(),
+            Self::Line(track) => track.lodging(),
             Self::Name(_) | Self::Plugin(..) => &NOBODY,
         }
     }
@@ -67,7 +67,7 @@ impl Wanted {
     fn open(&self, target: &Arc<Target>, occupied: &Occupied) {
         let open = |door: &Arc<Door<Bound>>| occupied.open(door, target);
         match self {
-            Self::Line(line) => line.if_still(target, open),
+            Self::Line(track) => track.if_still(target, open),
             Self::Name(_) | Self::Plugin(..) => open(target.door()),
         }
     }
@@ -184,9 +184,9 @@ impl Supervisor {
         }
         let mut result = Ok(Value::Null);
         if let Ok(output) = &mut result {
-            let called = match through(line.door(), input, call.sabi_reborrow(), output) {
+            let called = match through(line.track().door(), input, call.sabi_reborrow(), output) {
                 Some(called) => called,
-                None => self.call_anew(&Wanted::Line(line.clone()), input, call, output),
+                None => self.call_anew(&Wanted::Line(line.track().clone()), input, call, output),
             };
             if let Err(error) = called {
                 result = Err(error);
@@ -203,12 +203,17 @@ impl Supervisor {
         call: RawCallRef<'_>,
     ) -> Result<Value, CallError> {
         let mut output = Value::Null;
-        let wanted = || Wanted::Line(line.clone());
+        let wanted = || Wanted::Line(line.track().clone());
         match self.bound(&call) {
             Some(allowed) => {
                 self.call_bounded(wanted(), input, &call, allowed, &mut output)?;
             }
-            None => match through(line.door(), input, call.sabi_reborrow(), &mut output) {
+            None => match through(
+                line.track().door(),
+                input,
+                call.sabi_reborrow(),
+                &mut output,
+            ) {
                 Some(called) => called?,
                 None => self.call_anew(&wanted(), input, call, &mut output)?,
             },
@@ -234,7 +239,12 @@ impl Supervisor {
         let mut target = wanted.target(self)?;
         for _ in 0..TRIES {
             match self.occupy(target.slot(), wanted.lodging()) {
-                Ok(occupied) => return Ok((target, occupied)),
+                Ok(occupied) => {
+                    if occupied.is_new() {
+                        self.ground().instances.count_miss();
+                    }
+                    return Ok((target, occupied));
+                }
                 Err(Refusal::Error(error)) => return Err(error),
                 Err(Refusal::Retired) => {
                     let now = wanted.target(self)?;
@@ -291,9 +301,7 @@ impl Supervisor {
                 how: Lost::NotBegun,
             }));
         }
-        let now = Instant::now();
-        let deadline = now.checked_add(allowed).unwrap_or(now);
-        let said = Said::of(call, deadline);
+        let said = Said::of(call, far(Some(allowed)));
         let input = input.clone();
         let supervisor = self.clone();
         let task = Task {
@@ -309,10 +317,11 @@ impl Supervisor {
             }
             wanted.open(&target, &occupied);
             let sender = sender.clone();
+            let teller = ticket.clone();
             let call = said.relayed(
                 Waiting(ticket.clone()),
                 Box::new(move |fraction, message| {
-                    let _ = sender.send(Message::Progress(fraction, message.to_owned()));
+                    teller.tell_progress(&sender, fraction, message);
                 }),
             );
             occupied.call(&target, &input, call.raw(), &mut output)?;

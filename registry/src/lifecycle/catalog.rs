@@ -84,6 +84,8 @@ impl Standing {
 pub(crate) struct HeldBack {
     pub(crate) slot: Arc<Slot>,
     pub(crate) reason: String,
+    /// The build that goes on answering in its place, whatever becomes of that one's file.
+    pub(crate) instead: Arc<Slot>,
 }
 
 /// What there is of a plugin that another one needs.
@@ -110,6 +112,10 @@ pub(crate) struct Catalog {
     entries: Vec<Entry>,
     /// The targets of each node type: the default first, then the others from the newest on.
     targets: HashMap<Box<str>, Vec<Arc<Target>>, FixedState>,
+    /// The places of each plugin's builds among the entries, and of each generation.
+    by_plugin: HashMap<PluginId, Vec<usize>>,
+    by_generation: HashMap<u64, usize>,
+    held_back: Vec<HeldBack>,
     /// All that was refused; the first of them by the scan.
     rejected: Vec<Rejection>,
     by_scan: usize,
@@ -155,19 +161,31 @@ impl Catalog {
                 lost,
             });
         }
-        entries.extend(held_back.into_iter().map(|held| Entry {
-            slot: held.slot,
+        entries.extend(held_back.iter().map(|held| Entry {
+            slot: held.slot.clone(),
             standing: Standing::HeldBack {
-                reason: held.reason,
+                reason: held.reason.clone(),
             },
             lost: Vec::new(),
         }));
         for targets in targets.values_mut() {
             targets.sort_by_key(|target| Reverse(rank(&target.slot().manifest().version)));
         }
+        let mut by_plugin: HashMap<PluginId, Vec<usize>> = HashMap::new();
+        let mut by_generation = HashMap::new();
+        for (place, entry) in entries.iter().enumerate() {
+            match by_plugin.get_mut(entry.slot.id()) {
+                Some(places) => places.push(place),
+                None => drop(by_plugin.insert(entry.slot.id().clone(), vec![place])),
+            }
+            by_generation.insert(entry.slot.generation(), place);
+        }
         Self {
             entries,
             targets,
+            by_plugin,
+            by_generation,
+            held_back,
             rejected,
             by_scan,
         }
@@ -279,10 +297,13 @@ impl Catalog {
 
     /// What there is of a plugin that another one needs.
     pub(crate) fn need(&self, dependency: &Dependency) -> Need {
+        let plugin = PluginId {
+            kind: dependency.kind.clone(),
+            name: dependency.name.clone(),
+        };
         let usable = || {
-            self.entries
-                .iter()
-                .filter(|entry| entry.standing.is_usable() && is_of(&entry.slot, dependency))
+            let builds = self.builds(&plugin);
+            builds.filter(|entry| entry.standing.is_usable())
         };
         let fitting =
             usable().filter(|entry| dependency.version.matches(&entry.slot.manifest().version));
@@ -306,10 +327,25 @@ impl Catalog {
     /// The build that answers for a plugin.
     pub(crate) fn active(&self, plugin: &PluginId) -> Option<&Arc<Slot>> {
         let active = self
-            .entries
-            .iter()
-            .find(|entry| entry.standing == Standing::Active && entry.slot.id() == plugin);
+            .builds(plugin)
+            .find(|entry| entry.standing == Standing::Active);
         active.map(|entry| &entry.slot)
+    }
+
+    /// The builds of a plugin, in the order of the entries.
+    fn builds(&self, plugin: &PluginId) -> impl Iterator<Item = &Entry> {
+        let places = self.by_plugin.get(plugin).into_iter().flatten();
+        places.filter_map(|place| self.entries.get(*place))
+    }
+
+    fn entry(&self, slot: &Slot) -> Option<&Entry> {
+        let place = self.by_generation.get(&slot.generation())?;
+        self.entries.get(*place)
+    }
+
+    /// The builds that are held back.
+    pub(crate) fn held_back(&self) -> &[HeldBack] {
+        &self.held_back
     }
 
     /// The builds that answer for their plugins.
@@ -324,25 +360,22 @@ impl Catalog {
     /// The build that is used of the plugin and the file of another one.
     pub(crate) fn at_path_of(&self, slot: &Slot) -> Option<&Arc<Slot>> {
         let used = self
-            .entries
-            .iter()
+            .builds(slot.id())
             .filter(|entry| entry.standing.is_usable());
         let mut used = used.map(|entry| &entry.slot);
-        used.find(|other| other.id() == slot.id() && other.path() == slot.path())
+        used.find(|other| other.path() == slot.path())
     }
 
     /// Whether a slot is in it, used or not, but for those that are held back.
     pub(crate) fn holds(&self, slot: &Arc<Slot>) -> bool {
-        self.entries.iter().any(|entry| {
-            Arc::ptr_eq(&entry.slot, slot) && !matches!(entry.standing, Standing::HeldBack { .. })
-        })
+        self.entry(slot)
+            .is_some_and(|entry| !matches!(entry.standing, Standing::HeldBack { .. }))
     }
 
     /// Whether a slot is one of those that are reached.
     pub(crate) fn reaches(&self, slot: &Arc<Slot>) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.standing.is_usable() && Arc::ptr_eq(&entry.slot, slot))
+        self.entry(slot)
+            .is_some_and(|entry| entry.standing.is_usable())
     }
 
     pub(crate) fn not_found(&self, node_type: &str) -> LookupError {

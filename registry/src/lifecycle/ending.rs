@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use floe_plugin_api::Error;
 use parking_lot::{Condvar, Mutex};
 
 use super::slot::Slot;
@@ -18,6 +17,7 @@ use super::workers::{Lost, NEVER, Overrun, Pending, Task, far};
 use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::Scope;
+use crate::schema::Secrets;
 
 /// How many stops go on at once.
 const AT_ONCE: usize = 8;
@@ -31,6 +31,8 @@ pub(crate) struct Remains {
     pub(crate) slot: Arc<Slot>,
     pub(crate) scope: Scope,
     pub(crate) voice: Arc<Voice>,
+    /// What is secret of its configuration.
+    pub(crate) secrets: Secrets,
     /// Whether it is only to be dropped, as nobody can vouch for its state.
     pub(crate) poisoned: bool,
     pub(crate) why: Ending,
@@ -110,26 +112,21 @@ pub(crate) fn bury(remains: Remains) {
         let (ended, slot) = (remains.ended.clone(), remains.slot.clone());
         let (scope, why) = (remains.scope.clone(), remains.why);
         let (took, result) = remains.stop();
-        told(
-            &slot,
-            scope,
-            why,
-            took,
-            result.err().map(|error| error.to_string()),
-        );
+        told(&slot, scope, why, took, result.err());
         ended.tell();
     }
 }
 
 impl Remains {
     /// Stops it, or only drops it.
-    fn stop(self) -> (Duration, Result<(), Error>) {
+    fn stop(self) -> (Duration, Result<(), String>) {
         let began = Instant::now();
         let result = if self.poisoned {
             drop(self.instance);
             Ok(())
         } else {
-            self.instance.stop()
+            let stopped = self.instance.stop();
+            stopped.map_err(|error| self.secrets.mask(error.message()))
         };
         self.voice.silence();
         (began.elapsed(), result)
@@ -138,7 +135,7 @@ impl Remains {
 
 /// A stop that goes on.
 struct Stopping {
-    pending: Pending<(Duration, Result<(), Error>)>,
+    pending: Pending<(Duration, Result<(), String>)>,
     deadline: Instant,
     slot: Arc<Slot>,
     scope: Scope,
@@ -154,13 +151,7 @@ impl Stopping {
         } = self;
         match self.pending.wait(|_, _| ()) {
             Ok((took, result)) => {
-                told(
-                    &slot,
-                    scope,
-                    why,
-                    took,
-                    result.err().map(|error| error.to_string()),
-                );
+                told(&slot, scope, why, took, result.err());
             }
             Err(overrun) => {
                 self.voice.silence();

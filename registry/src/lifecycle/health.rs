@@ -210,7 +210,10 @@ fn degrade(catalog: &Catalog, answers: &mut [Answer]) {
         let state = states.entry(answer.slot.generation()).or_default();
         *state = answer.health.state.max(*state);
     }
-    for generation in needs.order() {
+    // Those in a circle come last, in no order: none of them runs.
+    let (waves, rest) = needs.waves();
+    let order = waves.iter().flatten().chain(&rest);
+    for generation in order.map(|slot| slot.generation()) {
         for answer in answers
             .iter_mut()
             .filter(|answer| answer.slot.generation() == generation)

@@ -147,7 +147,7 @@ impl Instances {
         live.map(|(_, running)| running.clone()).collect()
     }
 
-    /// Counts a use that had to start an instance.
+    /// Counts a call that had to start an instance.
     pub(crate) fn count_miss(&self) {
         self.misses.fetch_add(1, Ordering::Relaxed);
     }
@@ -236,6 +236,11 @@ impl Instances {
         let gone = take(&mut self.held.lock(), wanted);
         close(&gone, why);
         gone.len()
+    }
+
+    /// Whether nothing is kept any more.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.held.lock().shut
     }
 
     /// Keeps nothing any more.

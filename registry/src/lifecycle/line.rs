@@ -5,12 +5,12 @@ use std::sync::Arc;
 use floe_plugin_api::Value;
 use parking_lot::Mutex;
 
-use super::catalog::Catalog;
 use super::door::Door;
 use super::running::{Bound, Lodging, Override};
 use super::supervisor::Supervisor;
 use super::target::Target;
 use super::waves::Owner;
+use crate::error::LookupError;
 use crate::id::{Reference, Scope};
 
 /// An executor that was asked for by name. It follows what answers to the name: from one generation of
@@ -18,6 +18,11 @@ use crate::id::{Reference, Scope};
 /// on with what answered last.
 pub(crate) struct Line {
     owner: Arc<Owner>,
+    track: Arc<Track>,
+}
+
+/// The part of a line that a call on another thread may keep: it keeps no registry at work.
+pub(crate) struct Track {
     reference: Reference,
     lodging: Lodging,
     target: Mutex<Arc<Target>>,
@@ -33,29 +38,31 @@ impl Line {
         lodging: Lodging,
         target: Arc<Target>,
     ) -> Arc<Self> {
-        let line = Arc::new(Self {
-            owner,
+        let track = Arc::new(Track {
             reference,
             lodging,
             target: Mutex::new(target),
             door: Arc::new(Door::new()),
         });
-        line.supervisor().know(&line);
-        line
+        let supervisor = owner.supervisor();
+        supervisor.know(&track);
+        // What was published before it was known has not been told to it.
+        track.follow(supervisor);
+        Arc::new(Self { owner, track })
     }
 
     /// The same for another scope.
     pub(crate) fn scoped(&self, scope: Scope) -> Arc<Self> {
         self.with(Lodging {
             scope,
-            config: self.lodging.config.clone(),
+            config: self.track.lodging.config.clone(),
         })
     }
 
     /// The same with another configuration.
     pub(crate) fn configured(&self, config: Value) -> Arc<Self> {
         self.with(Lodging {
-            scope: self.lodging.scope.clone(),
+            scope: self.track.lodging.scope.clone(),
             config: Some(Override::new(config)),
         })
     }
@@ -63,9 +70,9 @@ impl Line {
     fn with(&self, lodging: Lodging) -> Arc<Self> {
         Self::new(
             self.owner.clone(),
-            self.reference.clone(),
+            self.track.reference.clone(),
             lodging,
-            self.target(),
+            self.track.target(),
         )
     }
 
@@ -74,6 +81,19 @@ impl Line {
         self.owner.supervisor()
     }
 
+    #[inline]
+    pub(crate) const fn track(&self) -> &Arc<Track> {
+        &self.track
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.supervisor().forget(&self.track);
+    }
+}
+
+impl Track {
     pub(crate) const fn reference(&self) -> &Reference {
         &self.reference
     }
@@ -92,6 +112,17 @@ impl Line {
         self.target.lock().clone()
     }
 
+    /// What answers to it, or why nothing does: what it led to last has ended too.
+    pub(crate) fn answer(&self, supervisor: &Supervisor) -> Result<Arc<Target>, LookupError> {
+        self.follow(supervisor);
+        let target = self.target();
+        if target.slot().is_retired() {
+            // Followed once more by way of the name, for its reason.
+            return supervisor.catalog().resolve(&self.reference).cloned();
+        }
+        Ok(target)
+    }
+
     /// Does something to its door, if it is still this target's.
     pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Arc<Door<Bound>>)) {
         let current = self.target.lock();
@@ -100,23 +131,19 @@ impl Line {
         }
     }
 
-    /// Takes what answers in a new catalog, if anything does.
-    pub(crate) fn follow(&self, catalog: &Catalog) {
+    /// Takes what answers now, if anything does.
+    pub(crate) fn follow(&self, supervisor: &Supervisor) {
+        // Read under the lock, so that of two who follow the later reads what is published later.
+        let mut target = self.target.lock();
+        let catalog = supervisor.catalog();
         let Ok(answers) = catalog.resolve(&self.reference) else {
             return;
         };
-        let mut target = self.target.lock();
         let same =
             Arc::ptr_eq(target.slot(), answers.slot()) && target.operation() == answers.operation();
         if !same {
             *target = answers.clone();
             self.door.shut();
         }
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.supervisor().forget(self);
     }
 }

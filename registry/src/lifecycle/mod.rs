@@ -24,6 +24,7 @@ mod ground;
 mod health;
 mod instances;
 mod line;
+mod probe;
 mod publish;
 mod running;
 mod slot;
@@ -69,4 +70,6 @@ pub(crate) enum StartKey {
     Code(u64),
     /// Start an instance.
     Instance(Key),
+    /// Change what answers, in a registry.
+    Upgrade,
 }

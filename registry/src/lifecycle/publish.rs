@@ -1,18 +1,19 @@
 //! Makes a catalog what answers, at once and for all, and ends what no longer does.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use floe_plugin_api::Manifest;
 use floe_plugin_api::abi::RawPluginBox;
 
 use super::catalog::{Catalog, HeldBack};
-use super::line::Line;
+use super::line::Track;
 use super::running::{Key, Lodging, Running};
 use super::slot::Slot;
 use super::supervisor::{Published, Supervisor};
 use super::voice::Voice;
 use crate::error::Rejection;
-use crate::event::Event;
+use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::PluginId;
 use crate::schema::Secrets;
@@ -44,16 +45,10 @@ impl Supervisor {
             held_back: Vec::new(),
             rejected: catalog.scan_rejected().to_vec(),
         };
-        for entry in catalog.entries() {
-            match &entry.standing {
-                super::Standing::HeldBack { reason } => files.held_back.push(HeldBack {
-                    slot: entry.slot.clone(),
-                    reason: reason.clone(),
-                }),
-                _ if entry.slot.is_library() => files.slots.push(entry.slot.clone()),
-                _ => {}
-            }
-        }
+        let slots = catalog.entries().iter().map(|entry| &entry.slot);
+        let slots = slots.filter(|slot| slot.is_library() && catalog.holds(slot));
+        files.slots.extend(slots.cloned());
+        files.held_back.extend_from_slice(catalog.held_back());
         files
     }
 
@@ -61,31 +56,18 @@ impl Supervisor {
     pub(super) fn publish(&self, files: &Files) {
         let mut published = self.publishing.lock();
         let catalog = Arc::new(self.catalog_of(files, &published.in_process));
-        let lines = self.put_up(&mut published, catalog);
-        drop(published);
-        drop(lines);
+        self.put_up(&mut published, catalog);
     }
 
     /// Makes a catalog what answers.
     ///
     /// In this order: names lead to it, handles follow it, and only then do the builds end to which
     /// neither leads. A call that is on its way to one of those finds it ended and looks again.
-    ///
-    /// Gives the handles that there are, to be dropped when the lock is no longer held: the last to
-    /// drop one takes it.
-    #[must_use]
-    pub(super) fn put_up(
-        &self,
-        published: &mut Published,
-        catalog: Arc<Catalog>,
-    ) -> Vec<Arc<Line>> {
+    pub(super) fn put_up(&self, published: &mut Published, catalog: Arc<Catalog>) {
         let before = self.catalog.swap(catalog.clone());
-        let lines: Vec<Arc<Line>> = {
-            let lines = self.lines.lock();
-            lines.values().filter_map(Weak::upgrade).collect()
-        };
+        let lines = self.tracks();
         for line in &lines {
-            line.follow(&catalog);
+            line.follow(self);
         }
         for slot in catalog.entries().iter().map(|entry| &entry.slot) {
             slot.stage(false);
@@ -105,16 +87,34 @@ impl Supervisor {
         gone.extend(before.entries().iter().map(|entry| entry.slot.clone()));
         gone.retain(|slot| !slot.is_retired() && !catalog.holds(slot));
         self.end_unused(published, gone, &lines);
-        lines
+        for entry in catalog
+            .entries()
+            .iter()
+            .filter(|entry| !entry.standing.is_usable())
+        {
+            // Nothing leads to it, though its file is there still.
+            let instances = &self.ground.instances;
+            instances.close_all_of(entry.slot.generation(), Ending::Retired);
+        }
+    }
+
+    /// What the handles hold that there are.
+    fn tracks(&self) -> Vec<Arc<Track>> {
+        let lines = self.lines.lock();
+        lines.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Ends builds that no name leads to, but for those that a handle leads to.
-    fn end_unused(&self, published: &mut Published, gone: Vec<Arc<Slot>>, lines: &[Arc<Line>]) {
+    fn end_unused(&self, published: &mut Published, gone: Vec<Arc<Slot>>, lines: &[Arc<Track>]) {
+        if gone.is_empty() {
+            return;
+        }
+        let held: HashSet<u64> = lines
+            .iter()
+            .map(|line| line.target().slot().generation())
+            .collect();
         for slot in gone {
-            let held = lines
-                .iter()
-                .any(|line| Arc::ptr_eq(line.target().slot(), &slot));
-            if held {
+            if held.contains(&slot.generation()) {
                 published.lingering.push(slot);
             } else {
                 self.ground.instances.retire(&slot);
@@ -145,9 +145,7 @@ impl Supervisor {
         let running = Running::new(Instance::new(plugin), key, slot.clone(), voice, secrets, 0);
         self.ground.instances.pin(&Arc::new(running));
         published.in_process.push(slot);
-        let lines = self.put_up_in_process(&mut published);
-        drop(published);
-        drop(lines);
+        self.put_up_in_process(&mut published);
         Ok(())
     }
 
@@ -159,40 +157,33 @@ impl Supervisor {
             return false;
         };
         published.in_process.remove(index);
-        let lines = self.put_up_in_process(&mut published);
-        drop(published);
-        drop(lines);
+        self.put_up_in_process(&mut published);
         true
     }
 
     /// Makes the functions of this program answer that there are now, with the files as they were.
-    fn put_up_in_process(&self, published: &mut Published) -> Vec<Arc<Line>> {
+    fn put_up_in_process(&self, published: &mut Published) {
         let files = self.present_files();
         let catalog = Arc::new(self.catalog_of(&files, &published.in_process));
-        self.put_up(published, catalog)
+        self.put_up(published, catalog);
     }
 
     /// Takes note of a handle.
-    pub(super) fn know(&self, line: &Arc<Line>) {
+    pub(super) fn know(&self, line: &Arc<Track>) {
         let mut lines = self.lines.lock();
         lines.insert(Arc::as_ptr(line).addr(), Arc::downgrade(line));
     }
 
     /// A handle is gone: what it alone led to ends.
-    pub(super) fn forget(&self, line: &Line) {
-        self.lines.lock().remove(&std::ptr::from_ref(line).addr());
+    pub(super) fn forget(&self, line: &Arc<Track>) {
+        self.lines.lock().remove(&Arc::as_ptr(line).addr());
         let slot = line.target().slot().clone();
         if slot.is_retired() || self.catalog.load().holds(&slot) {
             return;
         }
         let mut published = self.publishing.lock();
-        let lines: Vec<Arc<Line>> = {
-            let lines = self.lines.lock();
-            lines.values().filter_map(Weak::upgrade).collect()
-        };
         let lingering = std::mem::take(&mut published.lingering);
+        let lines = self.tracks();
         self.end_unused(&mut published, lingering, &lines);
-        drop(published);
-        drop(lines);
     }
 }

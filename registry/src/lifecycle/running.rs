@@ -9,6 +9,7 @@ use floe_plugin_api::{Error, ErrorKind, HealthState, Value};
 
 use super::door::{Door, Doors};
 use super::ending::{self, Ended, Remains};
+use super::probe::Probe;
 use super::slot::Slot;
 use super::voice::Voice;
 use crate::error::{CallError, PluginError};
@@ -100,6 +101,8 @@ pub(crate) struct Running {
     /// What it said of its health the last time.
     health: parking_lot::Mutex<HealthState>,
     why: parking_lot::Mutex<Option<Ending>>,
+    /// That it is used once, to see whether its plugin is well again.
+    probe: parking_lot::Mutex<Option<Probe>>,
     ended: Arc<Ended>,
 }
 
@@ -126,6 +129,7 @@ impl Running {
             doors: Doors::new(),
             health: parking_lot::Mutex::default(),
             why: parking_lot::Mutex::new(None),
+            probe: parking_lot::Mutex::new(None),
             ended: Arc::default(),
         }
     }
@@ -207,11 +211,14 @@ impl Running {
 
     /// Closes it for good and has it dropped without being stopped, as its state cannot be vouched for.
     pub(crate) fn poison(self: &Arc<Self>, reason: &str) {
-        if self.poisoned.swap(true, Ordering::Relaxed) {
+        // A function of this program has no other instance to offer.
+        if !self.slot.is_library() || self.poisoned.swap(true, Ordering::Relaxed) {
             return;
         }
         let ground = self.slot.ground();
         self.close(Ending::Poisoned);
+        // Failed, though the thread that tried it may never come back.
+        drop(self.probe.lock().take());
         ground.instances.remove(self);
         ground.events.publish_with(|| Event::Poisoned {
             build: self.slot.build().clone(),
@@ -227,6 +234,16 @@ impl Running {
             Some(instance) => instance.health(),
             None => Err(gone()),
         }
+    }
+
+    /// Has it be a probe, to be settled by [`Running::settle`] or by its end.
+    pub(crate) fn try_out(&self, probe: Probe) {
+        *self.probe.lock() = Some(probe);
+    }
+
+    /// The probe that it is, if it was not settled: it did well.
+    pub(crate) fn settle(&self) -> Option<Probe> {
+        self.probe.lock().take()
     }
 
     /// Takes note of how it is, and tells whether it was otherwise before.
@@ -267,8 +284,7 @@ impl Running {
 
     #[cold]
     fn failed(self: &Arc<Self>, operation: u32, error: &Error) -> CallError {
-        // A function of this program has no other instance to offer.
-        if error.kind() == ErrorKind::Panicked && self.slot.is_library() {
+        if error.kind() == ErrorKind::Panicked {
             self.poison(&self.secrets.mask(error.message()));
         }
         self.explain(operation, error)
@@ -301,6 +317,7 @@ impl Drop for Running {
                 slot: self.slot.clone(),
                 scope: self.key.lodging.scope.clone(),
                 voice: self.voice.clone(),
+                secrets: std::mem::take(&mut self.secrets),
                 poisoned,
                 why,
                 ended: self.ended.clone(),

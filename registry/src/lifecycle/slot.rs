@@ -410,10 +410,10 @@ impl Slot {
             doing: doing.to_owned(),
         };
         let slot = self.clone();
-        let pending = self
-            .ground
-            .workers
-            .begin(task, allowed, move |_, _| body(&slot), drop);
+        let pending =
+            self.ground
+                .workers
+                .begin_unlimited(task, allowed, move |_, _| body(&slot), drop);
         pending
             .wait(|_, _| ())
             .unwrap_or_else(|overrun| Err(overran(self, Stage::Load, doing, &overrun)))
@@ -434,7 +434,27 @@ impl Slot {
         Ok(())
     }
 
-    /// The image. To be called by one thread at a time, in work that is bounded.
+    /// Maps the code and learns its schemas, if that has not been done; once for all who ask.
+    pub(crate) fn make_ready(self: &Arc<Self>) -> Result<(), CallError> {
+        while self.image.get().is_none() {
+            self.once("load", |slot| {
+                slot.image()?;
+                // Who has a configuration to check finds out again, and says so.
+                drop(slot.schemas_of_code());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The error of a call that comes when its registry is no longer at work.
+    pub(crate) fn registry_gone(&self) -> CallError {
+        CallError::RegistryGone {
+            plugin: self.title().into(),
+        }
+    }
+
+    /// The image. In work that is bounded.
     pub(crate) fn image(&self) -> Result<&Arc<Image>, CallError> {
         if let Some(image) = self.image.get() {
             return Ok(image);
@@ -492,6 +512,19 @@ impl Slot {
             })
     }
 
+    /// Whether its code is not mapped and its file is no longer the one that was admitted.
+    pub(crate) fn is_lost(&self) -> bool {
+        let Source::Library(admitted) = &self.source else {
+            return false;
+        };
+        let candidate = admitted.candidate();
+        let same = || {
+            let found = crate::discover::read_file(candidate.path());
+            matches!(found, Ok(Some(found)) if found.identity() == candidate.identity())
+        };
+        self.image.get().is_none() && !same()
+    }
+
     /// What it is configured with, secrets masked, where that can be told without running anything.
     pub(crate) fn configuration(&self) -> Option<floe_plugin_api::Value> {
         let schemas = self.known_schemas()?;
@@ -543,8 +576,7 @@ impl Slot {
         Schemas::from_json(&text).ok()
     }
 
-    /// The schemas, of the code where they are not known. By one thread at a time, in work that is
-    /// bounded.
+    /// The schemas, of the code where they are not known. In work that is bounded.
     fn schemas_of_code(&self) -> Result<Arc<Schemas>, CallError> {
         if let Some(schemas) = self.schemas.get() {
             return Ok(schemas.clone());

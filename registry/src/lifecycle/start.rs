@@ -11,6 +11,7 @@ use super::circuit::Admit;
 use super::depend::{self, Necessity};
 use super::door::Door;
 use super::ending;
+use super::probe::Probe;
 use super::running::{Bound, Key, Lodging, Running};
 use super::slot::Slot;
 use super::supervisor::Supervisor;
@@ -18,7 +19,9 @@ use super::target::Target;
 use super::turn::{Circle, Taken};
 use super::voice::Voice;
 use super::workers::{Lost, Overrun, Task};
-use crate::error::{CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage};
+use crate::error::{
+    Begun, CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage,
+};
 use crate::event::Event;
 use crate::host::{Instance, host_for};
 use crate::schema::Secrets;
@@ -39,8 +42,18 @@ impl<E: Into<CallError>> From<E> for Refusal {
 /// An instance to be used.
 pub(crate) struct Occupied {
     running: Arc<Running>,
-    /// It is used once, to see whether its plugin is well again.
-    probe: Option<Probe>,
+    came: Came,
+}
+
+/// How an instance came to be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// It was there.
+    Found,
+    /// It was started for this.
+    Started,
+    /// It was started to see whether its plugin is well again, and is used once.
+    Tried,
 }
 
 impl Occupied {
@@ -50,7 +63,7 @@ impl Occupied {
 
     /// Opens a door to it, unless it is only tried.
     pub(crate) fn open(&self, door: &Arc<Door<Bound>>, target: &Target) {
-        if self.probe.is_none() {
+        if self.came != Came::Tried {
             let slot = target.slot();
             let recorders = &slot.ground().recorders;
             let recorder = recorders.of(slot.id(), target.node_type());
@@ -75,10 +88,16 @@ impl Occupied {
         called
     }
 
+    /// Whether it had to be started.
+    pub(crate) fn is_new(&self) -> bool {
+        self.came != Came::Found
+    }
+
     /// Keeps it for others, if it was tried and did well.
     pub(crate) fn keep(self) {
-        if let Some(probe) = self.probe
+        if self.came == Came::Tried
             && !self.running.is_closed()
+            && let Some(probe) = self.running.settle()
         {
             probe.succeeded();
             // A generation that has ended meanwhile keeps nothing.
@@ -93,33 +112,6 @@ struct Started {
     instance: Instance,
     secrets: Secrets,
     took: Duration,
-}
-
-/// The one use of a plugin that is tried again.
-struct Probe(Option<Arc<Slot>>);
-
-impl Probe {
-    fn abandoned(mut self) {
-        if let Some(slot) = self.0.take() {
-            slot.circuit().probe_abandoned();
-        }
-    }
-
-    fn succeeded(mut self) {
-        if let Some(slot) = self.0.take() {
-            let change = slot.circuit().probe_succeeded();
-            slot.tell_circuit(change);
-        }
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        if let Some(slot) = self.0.take() {
-            let change = slot.circuit().probe_failed(Instant::now());
-            slot.tell_circuit(change);
-        }
-    }
 }
 
 impl Supervisor {
@@ -137,8 +129,11 @@ impl Supervisor {
         let ground = self.ground().clone();
         loop {
             if let Some(running) = ground.instances.get(&key) {
-                let probe = None;
-                return Ok(Occupied { running, probe });
+                let came = Came::Found;
+                return Ok(Occupied { running, came });
+            }
+            if ground.instances.is_shut() {
+                return Err(slot.registry_gone().into());
             }
             if slot.is_retired() || !slot.is_library() {
                 return Err(Refusal::Retired);
@@ -170,7 +165,7 @@ impl Supervisor {
             Admit::Closed => None,
             Admit::Probe { change } => {
                 slot.tell_circuit(change);
-                Some(Probe(Some(slot.clone())))
+                Some(Probe::of(slot.clone()))
             }
             Admit::Open {
                 retry_after,
@@ -185,26 +180,34 @@ impl Supervisor {
                 ))));
             }
         };
-        self.ground().instances.count_miss();
         let running = match self.start(slot, key) {
             Ok(running) => running,
             Err(error) => {
                 // Of itself it has not been asked then.
-                if let (CallError::Dependency(_), Some(probe)) = (&error, probe) {
+                if let (true, Some(probe)) = (is_anothers(&error), probe) {
                     probe.abandoned();
                 }
                 return Err(error.into());
             }
         };
-        if probe.is_none() && self.ground().instances.insert(&running).is_err() {
-            return Err(Refusal::Retired);
-        }
-        Ok(Occupied { running, probe })
+        let came = match probe {
+            Some(probe) => {
+                running.try_out(probe);
+                Came::Tried
+            }
+            None if self.ground().instances.insert(&running).is_err() => {
+                return Err(Refusal::Retired);
+            }
+            None => Came::Started,
+        };
+        Ok(Occupied { running, came })
     }
 
     /// Starts an instance, after what it needs.
     fn start(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<Arc<Running>, CallError> {
         self.start_needs(slot)?;
+        // Once for all for whom it is started at the same time.
+        slot.make_ready()?;
         let ground = self.ground();
         let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
         let given = match &key.lodging.config {
@@ -281,7 +284,7 @@ impl Supervisor {
         };
         let pending = ground
             .workers
-            .begin(task, allowed, move |_, _| body(&own), late);
+            .begin_unlimited(task, allowed, move |_, _| body(&own), late);
         pending
             .wait(|_, _| ())
             .unwrap_or_else(|overrun| Err(overran(slot, Stage::Start, "start", &overrun)))
@@ -319,6 +322,15 @@ impl Supervisor {
             tracing::debug!(plugin = %slot.id(), needed = %needed.id(), error = %failure, "starts without what it can do without");
         }
         Ok(())
+    }
+}
+
+/// Whether a start failed before the plugin itself was asked.
+fn is_anothers(error: &CallError) -> bool {
+    match error {
+        CallError::Dependency(_) => true,
+        CallError::Overrun(overrun) => overrun.begun == Begun::No,
+        _ => false,
     }
 }
 

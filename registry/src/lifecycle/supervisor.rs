@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::catalog::{Catalog, Mode};
 use super::ground::Ground;
-use super::line::Line;
+use super::line::Track;
 use super::slot::Slot;
 use super::upgrade::Upgrades;
 use crate::admit::Admission;
@@ -30,7 +30,7 @@ pub(crate) struct Supervisor {
     /// Held by whoever changes what answers for which plugin, which may take as long as starts do.
     pub(super) upgrades: Mutex<Upgrades>,
     /// The handles that are there, by their place.
-    pub(super) lines: Mutex<HashMap<usize, Weak<Line>>>,
+    pub(super) lines: Mutex<HashMap<usize, Weak<Track>>>,
     pub(super) parallel: usize,
 }
 

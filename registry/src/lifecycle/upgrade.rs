@@ -12,19 +12,24 @@ use std::time::Instant;
 
 use floe_plugin_api::Value;
 
+use super::StartKey;
 use super::catalog::{Catalog, HeldBack, Need};
 use super::depend::Needs;
 use super::publish::Files;
 use super::slot::Slot;
 use super::start::Refusal;
 use super::supervisor::Supervisor;
+use super::turn::{Circle, Taken, Turn};
 use crate::admit;
 use crate::config::Given;
 use crate::discover::{self, FileIdentity, Outcome};
-use crate::error::{Rejection, UpgradeError};
-use crate::event::Event;
+use crate::error::{CallError, Rejection, UpgradeError};
+use crate::event::{Ending, Event};
 use crate::id::PluginId;
 use crate::info::{Change, Changes};
+
+/// The checks that a file fails while it is written over.
+const BEING_WRITTEN: [&str; 2] = ["incomplete", "empty"];
 
 /// How many earlier generations of a plugin can be rolled back to.
 const REMEMBERED: usize = 8;
@@ -77,6 +82,12 @@ impl Supervisor {
     /// Scans the search path again, starts what takes the place of running builds beside them, and
     /// publishes it all. With the changes comes what a strict registry refuses them for.
     pub(crate) fn rescan(self: &Arc<Self>) -> Result<Changes, Vec<Rejection>> {
+        let Some(_turn) = self.upgrade_turn() else {
+            tracing::warn!(
+                "a scan that waits for its caller finds what there is; this one finds nothing"
+            );
+            return Ok(Changes::default());
+        };
         let mut upgrades = self.upgrades.lock();
         let Survey { files, mut changes } = self.survey();
         if self.mode == super::Mode::Strict {
@@ -85,7 +96,7 @@ impl Supervisor {
                 return Err(whole.rejected().to_vec());
             }
         }
-        let refused = self.replace(&mut upgrades, files);
+        let refused = self.replace(&mut upgrades, files, None);
         changes.held_back = refused
             .into_iter()
             .map(|held| crate::info::Held {
@@ -96,6 +107,17 @@ impl Supervisor {
         Ok(changes)
     }
 
+    /// The right to change what answers; nothing where the one that has it waits for this.
+    fn upgrade_turn(&self) -> Option<Turn<'_, StartKey, CallError>> {
+        loop {
+            match self.ground.turns.take(StartKey::Upgrade) {
+                Ok(Taken::Mine(turn)) => return Some(turn),
+                Ok(Taken::Theirs(_)) => {}
+                Err(Circle) => return None,
+            }
+        }
+    }
+
     /// Finds what is in the search path, and what of it is known.
     fn survey(self: &Arc<Self>) -> Survey {
         let span = tracing::debug_span!("discover");
@@ -103,20 +125,15 @@ impl Supervisor {
         let began = Instant::now();
         let old = self.catalog();
         let mut known: HashMap<PathBuf, Arc<Slot>> = HashMap::new();
-        let mut held: HashMap<PathBuf, HeldBack> = HashMap::new();
-        for entry in old.entries() {
-            let Some(path) = entry.slot.path() else {
-                continue;
-            };
-            match &entry.standing {
-                super::Standing::HeldBack { reason } => {
-                    let slot = entry.slot.clone();
-                    let reason = reason.clone();
-                    held.insert(path.to_owned(), HeldBack { slot, reason });
-                }
-                _ => {
-                    known.insert(path.to_owned(), entry.slot.clone());
-                }
+        // More than one may have been held back in one place, one after another.
+        let mut held: HashMap<PathBuf, Vec<HeldBack>> = HashMap::new();
+        for each in old.held_back() {
+            let path = each.slot.path().map(PathBuf::from).unwrap_or_default();
+            held.entry(path).or_default().push(each.clone());
+        }
+        for slot in old.entries().iter().map(|entry| &entry.slot) {
+            if let Some(path) = slot.path().filter(|_| old.holds(slot)) {
+                known.insert(path.to_owned(), slot.clone());
             }
         }
         let mut files = Files {
@@ -130,12 +147,19 @@ impl Supervisor {
                 Outcome::Candidate(candidate) => candidate,
                 Outcome::Ignored(_) => continue,
                 Outcome::Rejected(rejection) => {
+                    // While it is written over in its place, the running build goes on.
+                    if BEING_WRITTEN.contains(&rejection.check)
+                        && let Some(slot) = known.get(&rejection.path)
+                        && self.ground.instances.has(slot.generation())
+                    {
+                        files.slots.extend(known.remove(&rejection.path));
+                    }
                     files.rejected.push(rejection);
                     continue;
                 }
             };
             let before = known.remove(candidate.path());
-            let held = held.remove(candidate.path());
+            let held = held.remove(candidate.path()).unwrap_or_default();
             let admitted = {
                 let manifest = candidate.manifest();
                 let span = tracing::debug_span!("admit", plugin = %manifest.name, version = %manifest.version);
@@ -147,7 +171,7 @@ impl Supervisor {
                     let identity = admitted.candidate().identity();
                     let is_it = |slot: &Slot| identity_of(slot) == Some(identity);
                     // Only now: a file that looks as it did may lie in a directory that does not.
-                    if let Some(held) = held.filter(|held| is_it(&held.slot)) {
+                    if let Some(held) = held.into_iter().find(|held| is_it(&held.slot)) {
                         files.slots.extend(before);
                         files.held_back.push(held);
                         continue;
@@ -173,6 +197,15 @@ impl Supervisor {
                     changes.removed.extend(before.as_ref().and_then(change));
                     files.rejected.push(*rejection);
                 }
+            }
+        }
+        // What answers in the place of one that is held back does so whatever becomes of its own file.
+        for held in &files.held_back {
+            let instead = &held.instead;
+            let there = |slot: &Arc<Slot>| Arc::ptr_eq(slot, instead);
+            if old.holds(instead) && !files.slots.iter().any(there) {
+                files.slots.push(instead.clone());
+                known.retain(|_, slot| !there(slot));
             }
         }
         changes.removed.extend(known.values().filter_map(change));
@@ -201,7 +234,9 @@ impl Supervisor {
                 });
             }
         }
-        let there: HashSet<Option<&Path>> = files.slots.iter().map(|slot| slot.path()).collect();
+        let held = files.held_back.iter().map(|held| &held.slot);
+        let slots = files.slots.iter().chain(held);
+        let there: HashSet<Option<&Path>> = slots.map(|slot| slot.path()).collect();
         for entry in old.entries() {
             if entry.slot.is_library() && !there.contains(&entry.slot.path()) {
                 events.publish_with(|| Event::Removed {
@@ -218,7 +253,14 @@ impl Supervisor {
 
     /// Makes these files what answers. Builds that take the place of running ones are started beside
     /// those first, and held back where that does not go well. Gives those that were.
-    fn replace(self: &Arc<Self>, upgrades: &mut Upgrades, mut files: Files) -> Vec<HeldBack> {
+    ///
+    /// What is `wanted` is started also where it answered before.
+    fn replace(
+        self: &Arc<Self>,
+        upgrades: &mut Upgrades,
+        mut files: Files,
+        wanted: Option<&Arc<Slot>>,
+    ) -> Vec<HeldBack> {
         let old = self.catalog();
         let mut refused = Vec::new();
         loop {
@@ -228,22 +270,26 @@ impl Supervisor {
                 slot.stage(!old.holds(slot));
             }
             self.staged.store(Some(new.clone()));
-            let failed = self
-                .successions(&old, &new)
-                .into_iter()
-                .find_map(|succession| {
-                    let reason = self.prepare(&old, &new, &succession).err()?;
+            let failed = self.breaking(&old, &new).or_else(|| {
+                let mut successions = self.successions(&old, &new, wanted).into_iter();
+                successions.find_map(|succession| {
+                    let reason = self.prepare(&succession).err()?;
+                    // It may run for some; nothing will lead there.
+                    let instances = &self.ground.instances;
+                    instances.close_all_of(succession.new.generation(), Ending::Unused);
                     Some((succession, reason))
-                });
+                })
+            });
             let Some((succession, reason)) = failed else {
                 break;
             };
             let held = HeldBack {
                 slot: succession.new.clone(),
                 reason,
+                instead: succession.old.clone(),
             };
-            self.tell_held_back(&held, &succession.old);
-            hold_back(&mut files, held.clone(), &succession.old);
+            self.tell_held_back(&held);
+            hold_back(&mut files, held.clone());
             refused.push(held);
         }
         self.publish(&files);
@@ -252,17 +298,22 @@ impl Supervisor {
         refused
     }
 
-    fn tell_held_back(&self, held: &HeldBack, old: &Slot) {
+    fn tell_held_back(&self, held: &HeldBack) {
         tracing::warn!(plugin = %held.slot.id(), version = %held.slot.manifest().version, reason = %held.reason, "held back");
         self.ground.events.publish_with(|| Event::HeldBack {
             build: held.slot.build().clone(),
-            active: Some(old.manifest().version.clone()),
+            active: Some(held.instead.manifest().version.clone()),
             reason: held.reason.clone(),
         });
     }
 
     /// The running builds that others are to take the place of, what they need first.
-    fn successions(&self, old: &Catalog, new: &Arc<Catalog>) -> Vec<Succession> {
+    fn successions(
+        &self,
+        old: &Catalog,
+        new: &Catalog,
+        wanted: Option<&Arc<Slot>>,
+    ) -> Vec<Succession> {
         let mut found: Vec<Succession> = Vec::new();
         for entry in old.entries() {
             let slot = &entry.slot;
@@ -279,7 +330,10 @@ impl Supervisor {
             } else {
                 new.at_path_of(slot).or_else(|| new.active(slot.id()))
             };
-            if let Some(successor) = successor.filter(|new| !old.reaches(new)) {
+            let is_wanted =
+                |slot: &Arc<Slot>| wanted.is_some_and(|wanted| Arc::ptr_eq(wanted, slot));
+            let successor = successor.filter(|new| !Arc::ptr_eq(new, slot));
+            if let Some(successor) = successor.filter(|new| is_wanted(new) || !old.reaches(new)) {
                 found.push(Succession {
                     old: slot.clone(),
                     new: successor.clone(),
@@ -294,51 +348,55 @@ impl Supervisor {
         found
     }
 
-    /// Sees to it that a build can take the place of another: that it breaks no running plugin, and
-    /// that it runs for all for whom the old one does.
-    fn prepare(
-        self: &Arc<Self>,
-        old: &Catalog,
-        new: &Arc<Catalog>,
-        succession: &Succession,
-    ) -> Result<(), String> {
-        let Succession { old: from, new: to } = succession;
+    /// A build that would take the place of one that a running plugin needs, in a version that this
+    /// plugin does not take.
+    fn breaking(&self, old: &Catalog, new: &Catalog) -> Option<(Succession, String)> {
         for entry in new.entries() {
             let dependent = &entry.slot;
             let runs = entry.standing.is_usable()
                 && old.reaches(dependent)
                 && self.ground.instances.has(dependent.generation());
-            if !runs {
-                continue;
-            }
-            for dependency in &dependent.manifest().dependencies {
-                let was = old.need(dependency);
-                let breaks = matches!(&was, Need::Met(slot) if Arc::ptr_eq(slot, from))
-                    && !dependency.optional
-                    && !matches!(new.need(dependency), Need::Met(_));
-                if breaks {
-                    return Err(format!(
+            let needs = dependent.manifest().dependencies.iter();
+            for dependency in needs.filter(|dependency| runs && !dependency.optional) {
+                let (Need::Met(from), Need::Incompatible(_)) =
+                    (old.need(dependency), new.need(dependency))
+                else {
+                    continue;
+                };
+                let to = new.at_path_of(&from).or_else(|| new.active(from.id()));
+                if let Some(to) = to.filter(|to| !old.reaches(to)) {
+                    let reason = format!(
                         "plugin `{}`, which is running, needs plugin `{}` `{}`; install a build of it that takes `{}`, or put this one beside the one that it needs",
                         dependent.title(),
                         to.id(),
                         dependency.version,
                         to.manifest().version
-                    ));
+                    );
+                    let new = to.clone();
+                    return Some((Succession { old: from, new }, reason));
                 }
             }
         }
+        None
+    }
+
+    /// Sees to it that a build runs for all for whom the one runs that it takes the place of.
+    fn prepare(self: &Arc<Self>, succession: &Succession) -> Result<(), String> {
+        let Succession { old: from, new: to } = succession;
         for running in self.ground.instances.of_generation(from.generation()) {
             let lodging = &running.key().lodging;
-            drop(self.occupy(to, lodging).map_err(|refusal| match refusal {
+            let occupied = self.occupy(to, lodging).map_err(|refusal| match refusal {
                 Refusal::Retired => "it was retired before it started".to_owned(),
                 Refusal::Error(error) => error.with_causes(),
-            })?);
+            })?;
+            occupied.keep();
         }
         Ok(())
     }
 
     /// Makes the generation that answered before answer again.
     pub(crate) fn rollback(self: &Arc<Self>, plugin: &str) -> Result<Change, UpgradeError> {
+        let _turn = self.upgrade_turn().ok_or(UpgradeError::Busy)?;
         let mut upgrades = self.upgrades.lock();
         let catalog = self.catalog();
         let current = self.named(&catalog, plugin)?;
@@ -361,18 +419,25 @@ impl Supervisor {
                 "it was rolled back to version `{}`; another file in its place is tried",
                 earlier.manifest().version
             ),
+            instead: again.clone(),
         };
-        hold_back(&mut files, held.clone(), &again);
-        let refused = self.replace(&mut upgrades, files);
-        if let Some(refused) = refused
-            .into_iter()
-            .find(|held| Arc::ptr_eq(&held.slot, &again))
-        {
-            upgrades
-                .history
-                .entry(current.id().clone())
-                .or_default()
-                .push(earlier);
+        hold_back(&mut files, held.clone());
+        let lost = again.is_lost().then(|| HeldBack {
+            slot: again.clone(),
+            reason: "its code was never loaded, and its file is no longer what it was".to_owned(),
+            instead: current.clone(),
+        });
+        let refused = match lost {
+            Some(lost) => Some(lost),
+            None => {
+                let refused = self.replace(&mut upgrades, files, Some(&again));
+                let is_it = |held: &HeldBack| Arc::ptr_eq(&held.slot, &again);
+                refused.into_iter().find(is_it)
+            }
+        };
+        if let Some(refused) = refused {
+            let history = upgrades.history.entry(current.id().clone()).or_default();
+            history.push(earlier);
             return Err(UpgradeError::HeldBack {
                 plugin: again.id().clone(),
                 version: again.manifest().version.clone(),
@@ -383,7 +448,7 @@ impl Supervisor {
         if let Some(history) = upgrades.history.get_mut(current.id()) {
             history.retain(|slot| !Arc::ptr_eq(slot, &current));
         }
-        self.tell_held_back(&held, &again);
+        self.tell_held_back(&held);
         Ok(change(&again).unwrap_or_else(|| Change::of(&again)))
     }
 
@@ -394,6 +459,7 @@ impl Supervisor {
         plugin: &str,
         config: Value,
     ) -> Result<(), UpgradeError> {
+        let _turn = self.upgrade_turn().ok_or(UpgradeError::Busy)?;
         let mut upgrades = self.upgrades.lock();
         let mut files = self.present_files();
         let mut sources = self.sources.lock().clone();
@@ -413,16 +479,21 @@ impl Supervisor {
         }) {
             return Err(UpgradeError::Invalid(refused));
         }
-        let refused = self.replace(&mut upgrades, files);
+        let refused = self.replace(&mut upgrades, files, None);
         let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
         match refused.into_iter().find(mine) {
             Some(held) => {
-                // It is the configuration that was refused, not the build.
+                // It is the configuration that was refused, not the build; and not for one build alone.
+                let given = self.sources.lock().of(plugin);
                 let mut files = self.present_files();
-                files
-                    .held_back
-                    .retain(|other| !Arc::ptr_eq(&other.slot, &held.slot));
-                self.publish(&files);
+                let new = |slot: &Arc<Slot>| again.iter().any(|other| Arc::ptr_eq(slot, other));
+                files.held_back.retain(|other| !new(&other.slot));
+                for slot in &mut files.slots {
+                    if new(slot) {
+                        *slot = Arc::new(slot.again(given.clone()));
+                    }
+                }
+                self.replace(&mut upgrades, files, None);
                 Err(UpgradeError::HeldBack {
                     plugin: held.slot.id().clone(),
                     version: held.slot.manifest().version.clone(),
@@ -457,22 +528,24 @@ impl Supervisor {
 }
 
 /// Takes a build out of what answers, and puts the one back that it was to take the place of.
-fn hold_back(files: &mut Files, held: HeldBack, old: &Arc<Slot>) {
-    let place = files
-        .slots
-        .iter()
-        .position(|slot| Arc::ptr_eq(slot, &held.slot));
-    let there = files.slots.iter().any(|slot| Arc::ptr_eq(slot, old));
-    match place {
+fn hold_back(files: &mut Files, held: HeldBack) {
+    let old = held.instead.clone();
+    let is = |one: &Arc<Slot>| {
+        let one = one.clone();
+        move |other: &Arc<Slot>| Arc::ptr_eq(&one, other)
+    };
+    files.held_back.retain(|other| !is(&old)(&other.slot));
+    let there = files.slots.iter().any(is(&old));
+    match files.slots.iter().position(is(&held.slot)) {
         Some(place) if there => drop(files.slots.remove(place)),
         // In its place, as the order is that of the search path.
         Some(place) => {
             if let Some(slot) = files.slots.get_mut(place) {
-                *slot = old.clone();
+                *slot = old;
             }
         }
         None if there => {}
-        None => files.slots.push(old.clone()),
+        None => files.slots.push(old),
     }
     files.held_back.push(held);
 }

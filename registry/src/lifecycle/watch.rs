@@ -204,7 +204,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 struct Post {
     path: PathBuf,
     mode: RecursiveMode,
-    /// Which directory is watched in its name.
+    /// Which directory is watched in its name, or could not be.
     watched: Option<(u64, u64)>,
 }
 
@@ -278,11 +278,10 @@ impl Posts {
                 });
             }
             if there.is_some() {
-                match self.watcher.watch(&post.path, post.mode) {
-                    Ok(()) => post.watched = there,
-                    Err(error) => {
-                        tracing::debug!(path = %post.path.display(), %error, "not watched; looked at now and then");
-                    }
+                // Once: one that cannot be watched is scanned now and then.
+                post.watched = there;
+                if let Err(error) = self.watcher.watch(&post.path, post.mode) {
+                    tracing::warn!(path = %post.path.display(), %error, "not watched; scanned now and then");
                 }
             }
         }

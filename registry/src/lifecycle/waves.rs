@@ -14,6 +14,7 @@ use super::running::{Lodging, Running};
 use super::slot::Slot;
 use super::start::Refusal;
 use super::supervisor::Supervisor;
+use super::workers::is_worker;
 use crate::error::CallError;
 use crate::event::{Ending, nanoseconds};
 use crate::graph::Graph;
@@ -323,7 +324,8 @@ impl Supervisor {
             let ended = running.ended();
             drop(running);
             // Once for the calls that are inside, once for the stop itself.
-            let bound = self.ground.deadlines.stop.map(|bound| bound * 2);
+            let bound = self.ground.deadlines.stop;
+            let bound = bound.map(|bound| bound.saturating_mul(2));
             let end = bound.and_then(|bound| Instant::now().checked_add(bound));
             stopped.push(InstanceStop {
                 build,
@@ -352,14 +354,26 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let ground = self.0.ground();
-        // From now on nothing that is started is kept: a call that was given up may be at it still.
-        ground.instances.shut();
-        self.0.stop_all();
-        ground.instances.unpin_all();
-        // What was given up before, and is being stopped still.
-        ground.warden.wait();
-        ground.workers.close();
-        ground.events.close();
+        // A worker that waited for all to be stopped might wait for itself.
+        if is_worker() {
+            let supervisor = self.0.clone();
+            let ending = std::thread::Builder::new().name("floe-end".to_owned());
+            if ending.spawn(move || end(&supervisor)).is_ok() {
+                return;
+            }
+        }
+        end(&self.0);
     }
+}
+
+fn end(supervisor: &Supervisor) {
+    let ground = supervisor.ground();
+    // From now on nothing that is started is kept: a call that was given up may be at it still.
+    ground.instances.shut();
+    supervisor.stop_all();
+    ground.instances.unpin_all();
+    // What was given up before, and is being stopped still.
+    ground.warden.wait();
+    ground.workers.close();
+    ground.events.close();
 }

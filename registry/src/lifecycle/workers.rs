@@ -10,14 +10,14 @@
 //! limit, as those who wait for it hold it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::abi::contain;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
 
 use super::turn::{Actor, HandedOn, Turns};
@@ -85,6 +85,8 @@ pub(crate) struct Ticket {
     phase: Mutex<Phase>,
     /// Nobody waits for it any more.
     given_up: AtomicBool,
+    /// How much of its progress has not been heard.
+    unheard: AtomicUsize,
 }
 
 impl Ticket {
@@ -98,6 +100,22 @@ impl Ticket {
                 true
             }
             Phase::Queued | Phase::Abandoned | Phase::Ended => false,
+        }
+    }
+
+    /// Tells who waits of the progress; some of it is left out where that one hears more slowly than it
+    /// is told.
+    pub(crate) fn tell_progress<T>(
+        &self,
+        sender: &Sender<Message<T>>,
+        fraction: f64,
+        message: &str,
+    ) {
+        const AHEAD: usize = 32;
+        if self.unheard.fetch_add(1, Ordering::Relaxed) < AHEAD {
+            let _ = sender.send(Message::Progress(fraction, message.to_owned()));
+        } else {
+            self.unheard.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -248,6 +266,7 @@ impl Workers {
             thread: Mutex::default(),
             phase: Mutex::new(Phase::Queued),
             given_up: AtomicBool::new(false),
+            unheard: AtomicUsize::new(0),
         });
         // Before it can begin, so that nobody sees it wait for who waits for it.
         let handed_on = self.0.turns.hand_on(ticket.actor);
@@ -275,16 +294,22 @@ impl Workers {
             self.0.work.notify_one();
             return;
         }
+        self.add(state, Some(job));
+    }
+
+    /// Adds a thread, which does this first and then what is in the queue.
+    fn add(&self, mut state: MutexGuard<'_, State>, job: Option<Job>) {
         state.threads += 1;
         state.ever += 1;
         let name = format!("floe-worker-{}", state.ever);
         drop(state);
         let shared = self.0.clone();
         // Kept where a thread that could not be made leaves it.
-        let job = Arc::new(Mutex::new(Some(job)));
+        let job = Arc::new(Mutex::new(job));
         let first = job.clone();
         let spawned = thread::Builder::new().name(name).spawn(move || {
-            if let Some(job) = first.lock().take() {
+            let job = first.lock().take();
+            if let Some(job) = job {
                 job();
             }
             drop(first);
@@ -379,6 +404,11 @@ fn serve(shared: &Arc<Shared>) {
     state.threads -= 1;
 }
 
+/// Whether this thread does work for others, which wait for it or have given it up.
+pub(crate) fn is_worker() -> bool {
+    DEPTH.get() > 0
+}
+
 /// This thread's work is inside of deadlines, this many.
 struct Depth(u32);
 
@@ -414,23 +444,29 @@ impl<T> Pending<T> {
                 end.saturating_duration_since(Instant::now())
             });
             match self.receiver.recv_timeout(left) {
-                Ok(Message::Progress(fraction, message)) => progress(fraction, &message),
+                Ok(Message::Progress(fraction, message)) if !left.is_zero() => {
+                    self.ticket.unheard.fetch_sub(1, Ordering::Relaxed);
+                    progress(fraction, &message);
+                }
                 Ok(Message::Done(done)) => return Ok(done),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(self.overrun(Lost::Panicked, None));
                 }
-                Err(RecvTimeoutError::Timeout) => match self.give_up() {
-                    Some(overrun) => return Err(overrun),
-                    // It ended at this moment: what it gave is there.
-                    None => {
-                        for message in self.receiver.try_iter() {
-                            if let Message::Done(done) = message {
-                                return Ok(done);
+                // Also where there is progress without end.
+                Ok(Message::Progress(..)) | Err(RecvTimeoutError::Timeout) => {
+                    match self.give_up() {
+                        Some(overrun) => return Err(overrun),
+                        // It ended at this moment: what it gave is there.
+                        None => {
+                            for message in self.receiver.try_iter() {
+                                if let Message::Done(done) = message {
+                                    return Ok(done);
+                                }
                             }
+                            return Err(self.overrun(Lost::Panicked, None));
                         }
-                        return Err(self.overrun(Lost::Panicked, None));
                     }
-                },
+                }
             }
         }
     }
@@ -457,6 +493,10 @@ impl<T> Pending<T> {
             let mut state = self.workers.0.state.lock();
             state.threads = state.threads.saturating_sub(1);
             state.abandoned.push(self.ticket.clone());
+            // Its place is free: for what waits in the queue.
+            if state.idle == 0 && !state.queue.is_empty() {
+                self.workers.add(state, None);
+            }
         }
         drop(phase);
         Some(self.overrun(how, inside))

@@ -21,7 +21,8 @@ impl Registry {
     }
 
     /// Stops all live instances, each after those that need it and otherwise the last to be started
-    /// first, and waits for each as long as stops may take. Later calls start new ones.
+    /// first, and waits for each as long as stops may take. Later calls start new ones. A function of
+    /// this program that a plugin is calling would wait for itself.
     #[expect(
         clippy::must_use_candidate,
         reason = "who only wants all stopped needs no report"
