@@ -34,11 +34,18 @@ Where plugins are looked for, in this order:
   5. lib/floe/plugins under the program's prefix
   6. floe/plugins in the user's data directory
 
+What a plugin is configured with, the first counts most:
+  1. --config of `floe call`
+  2. FLOE_PLUGINS__NAME__KEY
+  3. [plugins.NAME] of floe.toml
+  4. the defaults of its schema
+
 Environment:
-  FLOE_PLUGIN_PATH  more directories with plugins
-  FLOE_STORE        where private, verified copies of plugins are kept
-  FLOE_LOG          the log's filter, such as debug or warn,floe_registry=debug
-  NO_COLOR          no colour, whatever the terminal
+  FLOE_PLUGIN_PATH         more directories with plugins
+  FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
+  FLOE_STORE               where private, verified copies of plugins are kept
+  FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
+  NO_COLOR                 no colour, whatever the terminal
 
 With --json, standard output is one line of JSON, {\"error\":{…}} where the command failed; the log
 is on standard error, always.
@@ -200,18 +207,32 @@ impl From<ColorWhen> for ColorChoice {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Lists the plugins of the search path, and the files that were refused
+    ///
+    /// No plugin is loaded. Refused files do not change the exit code, unless --strict is given.
     List(With<List>),
     /// Finds executors by words in their names, tags and descriptions
     Search(With<Search>),
     /// Shows what a file says of itself and whether it would be admitted, without running it
+    ///
+    /// The file is read and never mapped: none of its code runs. The exit code is 3 where it would be
+    /// refused.
     Inspect(With<Inspect>),
     /// Shows what an executor takes and gives, and what its plugin can be configured with
+    ///
+    /// The plugin is loaded for it, unless its schemas are remembered from an earlier time. With --json
+    /// the JSON Schemas are printed as the plugin gives them.
     Describe(With<Describe>),
     /// Calls an executor and prints its output
+    ///
+    /// The input is checked against the executor's schema before anything of the plugin is started.
+    /// On standard output: a table, where the output is rows; a string as it is; JSON otherwise. With
+    /// --json always one line of JSON. The log is on standard error.
     Call(With<Call>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
     /// Prints the completions of a shell
+    ///
+    /// For bash, for example: floe completions bash > ~/.local/share/bash-completion/completions/floe
     Completions(With<Completions>),
 }
 
@@ -238,9 +259,7 @@ impl Command {
     }
 }
 
-/// Lists the plugins of the search path, and the files that were refused.
-///
-/// No plugin is loaded. Refused files do not change the exit code, unless --strict is given.
+/// What `floe list` is told.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only plugins of this kind, such as storage or alert-channel
@@ -254,7 +273,7 @@ pub(crate) struct List {
     pub(crate) tag: Option<String>,
 }
 
-/// Finds executors that have to do with every word, the most fitting first.
+/// What `floe search` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Search {
     /// What to look for in node types, tags, plugins, categories and descriptions
@@ -262,10 +281,7 @@ pub(crate) struct Search {
     pub(crate) words: Vec<String>,
 }
 
-/// Shows what a file says of itself and whether it would be admitted, check by check.
-///
-/// The file is read and never mapped: none of its code runs. The exit code is 3 where it would be
-/// refused.
+/// What `floe inspect` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The plugin's file, wherever it is
@@ -273,10 +289,7 @@ pub(crate) struct Inspect {
     pub(crate) file: PathBuf,
 }
 
-/// Shows what an executor takes and gives, and what its plugin can be configured with.
-///
-/// The plugin is loaded for it, unless its schemas are remembered from an earlier time. With --json
-/// the JSON Schemas are printed as the plugin gives them.
+/// What `floe describe` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Describe {
     /// The executor, such as sqlite.query or sqlite.query@^1.2
@@ -284,17 +297,13 @@ pub(crate) struct Describe {
     pub(crate) reference: String,
 }
 
-/// Calls an executor and prints its output.
-///
-/// The input is checked against the executor's schema before anything of the plugin is started.
-/// On standard output: a table, where the output is rows; a string as it is; JSON otherwise. With
-/// --json always one line of JSON. The log is on standard error.
+/// What `floe call` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Call {
     /// The executor, such as sqlite.query or sqlite.query@^1.2
     #[arg(value_name = "NODE_TYPE[@RANGE]")]
     pub(crate) reference: String,
-    /// The plugin's configuration: JSON, or @FILE with JSON in it [default: {}]
+    /// The plugin's configuration, over that of floe.toml and the environment: JSON, or @FILE with JSON in it
     #[arg(long, value_name = "JSON|@FILE")]
     pub(crate) config: Option<String>,
     /// The executor's input: JSON, @FILE with JSON in it, or - for standard input
@@ -307,14 +316,13 @@ pub(crate) struct Call {
     pub(crate) input: String,
     /// How long the answer is waited for, such as 500ms, 5s, 2m or 1h
     ///
-    /// The executor is told, and gives up by itself with exit code 4 where it heeds it. It is not
-    /// interrupted: one that does not heed it is waited for.
+    /// The executor is told. When the time is over the command ends with exit code 4, whatever the
+    /// executor does. `call` of [deadlines] in floe.toml bounds it too: the shorter counts.
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<Duration>,
 }
 
-/// Makes a new plugin: a crate of its own, outside of any workspace, that builds, is admitted and
-/// answers.
+/// What `floe new` is told.
 #[derive(Debug, Args)]
 pub(crate) struct New {
     /// The plugin's name: lower-case letters, digits, - and _. The crate is floe-plugin-NAME
@@ -330,9 +338,7 @@ pub(crate) struct New {
     pub(crate) kind: Kind,
 }
 
-/// Prints the completions of a shell, to be put where it looks for them.
-///
-/// For bash, for example: floe completions bash > ~/.local/share/bash-completion/completions/floe
+/// What `floe completions` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,

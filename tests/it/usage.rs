@@ -135,6 +135,21 @@ fn help_names_every_exit_code() {
 }
 
 #[test]
+fn help_of_a_command_tells_all_of_it() {
+    let sandbox = Sandbox::new();
+    for (command, text) in [
+        ("list", "No plugin is loaded."),
+        ("inspect", "none of its code runs"),
+        ("call", "The log is on standard error."),
+    ] {
+        let long = sandbox.floe([command, "--help"]);
+        assert!(long.stdout().contains(text), "{}", long.stdout());
+        let short = sandbox.floe([command, "-h"]);
+        assert!(!short.stdout().contains(text), "{}", short.stdout());
+    }
+}
+
+#[test]
 fn versions() {
     let sandbox = Sandbox::new();
     let short = format!("floe {}\n", env!("CARGO_PKG_VERSION"));
