@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use floe_registry::api::{ErrorKind, Value};
 use floe_registry::{
-    BuildError, CallError, Invalid, LookupError, PluginError, Rejection, SettingsError, Stage,
-    Subject, Violation,
+    BuildError, CallError, DependencyError, Invalid, LookupError, PluginError, Rejection,
+    SettingsError, Stage, Subject, Violation, WatchError,
 };
 use serde::Serialize;
 
@@ -131,6 +131,46 @@ impl Failure {
         failure
     }
 
+    fn of(exit: Exit, error: &CallError) -> Self {
+        Self::new(exit, error.kind().as_str(), error.to_string())
+    }
+
+    /// Says which plugin it is about, and that there is more to be seen of it.
+    fn about(mut self, plugin: String) -> Self {
+        // A build's title is its plugin's name and version.
+        let name = plugin.split(' ').next().unwrap_or_default();
+        let why = format!("`floe why {name}` shows what is known of it");
+        self.plugin = Some(plugin);
+        self.hint(why)
+    }
+
+    fn of_dependency(error: DependencyError) -> Self {
+        let kind = ErrorKind::DependencyNotLoaded.as_str();
+        let message = error.to_string();
+        let (exit, plugin) = match error {
+            DependencyError::Missing { plugin, .. }
+            | DependencyError::Incompatible { plugin, .. }
+            | DependencyError::Undeclared { plugin, .. } => (Exit::Refused, plugin),
+            DependencyError::Cycle { path } => {
+                let first = path.into_iter().next();
+                (Exit::Refused, first.unwrap_or_default())
+            }
+            DependencyError::Failed {
+                because_of, source, ..
+            } => {
+                // What is to be mended is that one.
+                let mut failure = Self::from(*source);
+                failure.kind = kind;
+                let cause = std::mem::replace(&mut failure.message, message);
+                failure.causes.insert(0, cause);
+                failure.hints.clear();
+                return failure.about(because_of);
+            }
+            _ => return Self::new(Exit::Refused, kind, message),
+        };
+        Self::new(exit, kind, message).about(plugin)
+    }
+
     fn of_rejection(rejection: Rejection) -> Self {
         let mut failure = Self::new(
             Exit::Refused,
@@ -170,10 +210,26 @@ impl From<CallError> for Failure {
             CallError::Invalid(invalid) => Self::of_invalid(*invalid),
             CallError::Start(error) => Self::of_plugin(&error, error.to_string()),
             CallError::Executor(error) => Self::of_plugin(&error, error.to_string()),
+            CallError::Dependency(error) => Self::of_dependency(*error),
+            CallError::Overrun(error) => {
+                let mut failure = Self::of(Exit::Contained, &CallError::Overrun(error.clone()));
+                failure.plugin = Some(error.plugin);
+                failure.hint(
+                    "more time is allowed by `--timeout` for a call, and by [deadlines] in floe.toml",
+                )
+            }
+            CallError::CircuitOpen(error) => {
+                let failure = Self::of(Exit::Contained, &CallError::CircuitOpen(error.clone()));
+                failure.about(error.plugin)
+            }
+            CallError::Replaced { ref plugin } | CallError::StartCycle { ref plugin } => {
+                let mut failure = Self::of(Exit::Failed, &error);
+                failure.plugin = Some(plugin.to_string());
+                failure
+            }
             other => {
                 let exit = Exit::of_plugin_error(other.kind());
-                let failure = Self::new(exit, other.kind().as_str(), other.to_string());
-                failure.caused_by(&other)
+                Self::of(exit, &other).caused_by(&other)
             }
         }
     }
@@ -224,6 +280,15 @@ impl From<SettingsError> for Failure {
     }
 }
 
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Self {
+        let message = error.to_string();
+        let mut failure = Self::failed(message).caused_by(&error);
+        failure.kind = "watch";
+        failure
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt;
@@ -267,5 +332,43 @@ mod tests {
             };
             assert_eq!(Exit::of_plugin_error(kind), expected, "{kind}");
         }
+    }
+    #[test]
+    fn what_a_plugin_needs_decides_the_exit_code() {
+        let missing = DependencyError::Missing {
+            plugin: "needy 1.0.0".to_owned(),
+            dependency: floe_registry::PluginId {
+                kind: floe_registry::api::Kind::COMPUTE,
+                name: "moody".to_owned(),
+            },
+            range: "^1".parse().unwrap(),
+        };
+        let failure = Failure::from(CallError::from(missing));
+        assert_eq!(failure.exit, Exit::Refused);
+        assert_eq!(failure.kind, "dependency-not-loaded");
+        assert_eq!(failure.plugin.as_deref(), Some("needy 1.0.0"));
+        assert_eq!(
+            failure.hints,
+            ["`floe why needy` shows what is known of it"]
+        );
+
+        let source = CallError::from(LookupError::NotFound {
+            node_type: "a.b".to_owned(),
+            nearest: None,
+        });
+        let failed = DependencyError::Failed {
+            plugin: "needy 1.0.0".to_owned(),
+            because_of: "moody 1.0.0".to_owned(),
+            source: Box::new(source),
+        };
+        let failure = Failure::from(CallError::from(failed));
+        assert_eq!(failure.exit, Exit::Refused);
+        assert_eq!(failure.plugin.as_deref(), Some("moody 1.0.0"));
+        assert_eq!(failure.causes, ["no plugin offers the node type `a.b`"]);
+
+        let replaced = CallError::Replaced {
+            plugin: "moody 1.0.0".into(),
+        };
+        assert_eq!(Failure::from(replaced).exit, Exit::Failed);
     }
 }
