@@ -1,7 +1,6 @@
 //! One run of the program: its settings, its search path, and the registry over that.
 
 use std::env;
-use std::path::PathBuf;
 
 use floe_registry::{
     BuildError, Handle, LookupError, Mode, Reference, Registry, RegistryBuilder, Rejection,
@@ -15,10 +14,8 @@ use crate::report::places::Place;
 /// What the arguments, the environment and the settings file come to.
 pub(crate) struct Session {
     directories: Vec<SearchDirectory>,
-    mode: Mode,
-    trust: Trust,
-    /// Where it is neither the registry's default nor `FLOE_STORE`.
-    store: Option<PathBuf>,
+    /// The settings file's, with what counts more in its place. Its directories are among those above.
+    settings: Settings,
 }
 
 impl Session {
@@ -33,20 +30,24 @@ impl Session {
         let given: Vec<SearchDirectory> =
             global.plugin_dir.iter().map(SearchDirectory::new).collect();
         let directories = search_path(&given, settings.as_ref());
-        let settings = settings.unwrap_or_default();
-        let from_environment = env::var_os(STORE_VARIABLE).is_some_and(|store| !store.is_empty());
+        let mut settings = settings.unwrap_or_default();
+        settings.directories.clear();
+        if global.strict {
+            settings.mode = Mode::Strict;
+        }
+        if let Some(trust) = global.trust {
+            settings.trust = Trust::from(trust);
+        }
+        // Where none is set, the registry asks the environment itself.
+        if env::var_os(STORE_VARIABLE).is_some_and(|store| !store.is_empty()) {
+            settings.store = None;
+        }
+        if let Some(store) = &global.store {
+            settings.store = Some(store.clone());
+        }
         Ok(Self {
             directories,
-            mode: if global.strict {
-                Mode::Strict
-            } else {
-                settings.mode
-            },
-            trust: global.trust.map_or(settings.trust, Trust::from),
-            store: global
-                .store
-                .clone()
-                .or(settings.store.filter(|_| !from_environment)),
+            settings,
         })
     }
 
@@ -57,17 +58,12 @@ impl Session {
 
     /// The registry over the search path.
     pub(crate) fn registry(&self) -> Result<Registry, BuildError> {
-        self.scanning(self.mode).build()
-    }
-
-    /// The registry over the search path, to be configured further.
-    pub(crate) fn builder(&self) -> RegistryBuilder {
-        self.scanning(self.mode)
+        self.scanning().build()
     }
 
     /// The registry over the search path, whatever was refused.
     pub(crate) fn loose_registry(&self) -> Result<Registry, BuildError> {
-        self.scanning(Mode::Loose).build()
+        self.scanning().mode(Mode::Loose).build()
     }
 
     /// A registry over nothing, for files that are named.
@@ -75,18 +71,12 @@ impl Session {
         self.bare().build()
     }
 
-    fn scanning(&self, mode: Mode) -> RegistryBuilder {
-        self.bare()
-            .mode(mode)
-            .directories(self.directories.iter().cloned())
+    fn scanning(&self) -> RegistryBuilder {
+        self.bare().directories(self.directories.iter().cloned())
     }
 
     fn bare(&self) -> RegistryBuilder {
-        let builder = Registry::builder().trust(self.trust);
-        match &self.store {
-            Some(store) => builder.store(store),
-            None => builder,
-        }
+        Registry::builder().settings(&self.settings)
     }
 
     /// The executor that answers to a reference; where none does, why that may be.

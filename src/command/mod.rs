@@ -1,5 +1,6 @@
 //! The commands: each makes a report of what it found or did.
 
+mod argument;
 mod call;
 mod completions;
 mod describe;

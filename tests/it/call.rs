@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::plugins;
-use crate::sandbox::{Ended, Sandbox, assert_seen};
+use crate::sandbox::{Ended, Sandbox, assert_seen, assert_timed};
 
 fn floe(arguments: &[&str]) -> Ended {
     Sandbox::new().floe(
@@ -101,10 +101,12 @@ fn described_as_json() {
       string
 
     Configuration of the plugin
-    field  type                           required  default  description
-    ────── ────────────────────────────── ───────── ──────── ────────────────────────
-    start  "well" or "fails" or "panics"            "well"   What its start comes to.
-    word   string or null                           null     Told by `moody.well`.
+    field     type                                      required  default  description
+    ───────── ───────────────────────────────────────── ───────── ──────── ─────────────────────────────────
+    mood      "good" or "fair" or "bad"                           "good"   How it says it is.
+    password  string or null                                      null     Is told nobody, whatever it says.
+    start     "well" or "fails" or "panics" or "hangs"            "well"   What its start comes to.
+    word      string or null                                      null     Told by `moody.well`.
     "#);
 }
 
@@ -199,6 +201,8 @@ fn the_log_is_on_standard_error() {
         "{}",
         told.stderr
     );
+    // It is stopped before the program ends.
+    assert!(told.stderr.contains("good night"), "{}", told.stderr);
     assert!(
         told.stderr.contains("INFO floe_plugin_moody"),
         "{}",
@@ -251,7 +255,7 @@ fn a_configuration_that_does_not_fit() {
       /start
         found   "late"
         rule    enum
-        reason  "late" is not one of "well", "fails" or "panics"
+        reason  "late" is not one of "well", "fails" or 2 other candidates
     hint: `floe describe moody.echo` shows what fits
     "#);
     let refused = call(&["moody.echo", "--config", "[]"]).json(2);
@@ -321,14 +325,69 @@ fn contained_faults() {
 }
 
 #[test]
-fn a_deadline_that_is_not_heeded_is_told() {
-    let late = floe(&["call", "moody.stubborn", "--timeout", "1ms"]);
-    assert_eq!((late.code, late.stdout()), (Some(0), "at last\n"));
-    assert!(
-        late.stderr.contains("does not heed its deadline"),
-        "{}",
-        late.stderr
+fn a_deadline_ends_a_call_that_does_not_heed_it() {
+    let late = call(&["moody.hang", "--timeout", "20ms"]).json(4);
+    assert_eq!(late["error"]["kind"], "execution-timeout");
+    assert_eq!(late["error"]["plugin"], "moody 0.1.0");
+    // The program ends, though the thread in the plugin never does.
+    assert_timed!(floe(&["call", "moody.hang", "--timeout", "1s"]), @r"
+    exit 4
+    --- stderr
+    error: the call of `moody.hang` of plugin `moody 0.1.0` had not ended after  [time]; its thread was abandoned, and its instance is replaced at the next use
+    hint: more time is allowed by `--timeout` for a call, and by [deadlines] in floe.toml
+    ");
+    // The settings' deadline is that of calls that say none.
+    let sandbox = Sandbox::new();
+    sandbox.file("floe.toml", "[deadlines]\ncall = \"20ms\"\n");
+    let before = ["--plugin-dir", plugins::directory(), "--json", "call"];
+    let late = sandbox.floe(before.iter().chain(&["moody.hang"])).json(4);
+    assert_eq!(late["error"]["kind"], "execution-timeout");
+}
+
+#[test]
+fn a_start_that_hangs_ends_at_its_deadline() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "floe.toml",
+        "[deadlines]\ncreate = \"2s\"\n[plugins.moody]\nstart = \"hangs\"\n",
     );
+    let before = ["--plugin-dir", plugins::directory(), "call"];
+    assert_timed!(sandbox.floe(before.iter().chain(&["moody.echo"])), @r"
+    exit 4
+    --- stderr
+    error: the start of plugin `moody 0.1.0` had not ended after  [time]; its thread was abandoned, and its instance is replaced at the next use
+    hint: more time is allowed by `--timeout` for a call, and by [deadlines] in floe.toml
+    ");
+}
+
+#[test]
+fn a_plugin_that_needs_what_is_not_there() {
+    let before = ["--plugin-dir", plugins::directory_of_needy()];
+    let sandbox = Sandbox::new();
+    assert_seen!(sandbox.floe(before.iter().chain(&["call", "needy.ask"])), @r"
+    exit 3
+    --- stderr
+    error: plugin `needy 0.1.0` needs plugin `compute/moody` `^0.1`, which is not there; install it in the search path
+    hint: `floe why needy` shows what is known of it
+    ");
+    let failed = sandbox
+        .floe(before.iter().chain(&["call", "needy.ask", "--json"]))
+        .json(3);
+    assert_eq!(failed["error"]["kind"], "dependency-not-loaded");
+    assert_eq!(failed["error"]["plugin"], "needy 0.1.0");
+    // What it needs is there and does not start: whose fault that is, is told.
+    sandbox.file("floe.toml", "[plugins.moody]\nstart = \"fails\"\n");
+    let both = ["--plugin-dir", plugins::directory(), "call", "needy.ask"];
+    assert_seen!(sandbox.floe(before.iter().chain(&both)), @r"
+    exit 1
+    --- stderr
+    error: plugin `needy 0.1.0` is not started because of `moody 0.1.0`, which it needs
+      caused by: cannot start plugin `moody 0.1.0`: cannot wake up
+      caused by: the disk is gone
+    hint: `floe why moody` shows what is known of it
+    ");
+    sandbox.file("floe.toml", "[plugins.moody]\nword = \"hello\"\n");
+    assert_eq!(sandbox.floe(before.iter().chain(&both)).stdout(), "hello\n");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 )]
 
 mod call;
+mod configured;
 mod elf;
 mod inspect;
 mod list;

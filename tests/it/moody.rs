@@ -1,8 +1,8 @@
 //! A plugin that answers in every way that a plugin can.
 
 use floe_plugin_api::{
-    Bytes, CallContext, Error, ErrorKind, HostRef, Plugin, Result, Value, data, export_plugin,
-    tracing, value,
+    Bytes, CallContext, Error, ErrorKind, Health, HostRef, Plugin, Result, Secret, Value, data,
+    export_plugin, tracing, value,
 };
 
 /// How it starts.
@@ -15,6 +15,12 @@ struct Config {
     /// Told by `moody.well`.
     #[serde(default)]
     word: Option<String>,
+    /// Is told nobody, whatever it says.
+    #[serde(default)]
+    password: Option<Secret>,
+    /// How it says it is.
+    #[serde(default)]
+    mood: Mood,
 }
 
 #[data]
@@ -25,10 +31,23 @@ enum Start {
     Well,
     Fails,
     Panics,
+    Hangs,
+}
+
+#[data]
+#[derive(Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+enum Mood {
+    #[default]
+    Good,
+    Fair,
+    Bad,
 }
 
 struct Moody {
     word: Option<String>,
+    password: Option<Secret>,
+    mood: Mood,
 }
 
 impl Plugin for Moody {
@@ -36,10 +55,43 @@ impl Plugin for Moody {
 
     fn start(config: Config, _host: HostRef) -> Result<Self> {
         match config.start {
-            Start::Well => Ok(Self { word: config.word }),
+            Start::Well => Ok(Self {
+                word: config.word,
+                password: config.password,
+                mood: config.mood,
+            }),
             Start::Fails => Err(Error::execution("the disk is gone").context("cannot wake up")),
             Start::Panics => panic!("not today"),
+            Start::Hangs => hang(),
         }
+    }
+
+    fn health(&self) -> Health {
+        match self.mood {
+            Mood::Good => Health::healthy(),
+            Mood::Fair => Health::degraded("it rains")
+                .with_details(value!({"rain_mm": 12, "clouds": ["grey", "dark"]})),
+            Mood::Bad => Health::unhealthy(format!("no entry with {}", self.word())),
+        }
+    }
+
+    fn stop(self) -> Result<()> {
+        tracing::info!("good night");
+        Ok(())
+    }
+}
+
+impl Moody {
+    /// The password, which it must not tell.
+    fn word(&self) -> &str {
+        self.password.as_ref().map_or("nothing", Secret::expose)
+    }
+}
+
+/// Never ends.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 
@@ -79,11 +131,16 @@ fn wait(_: &Moody, _: &Value, call: &CallContext<'_>) -> Result<Value> {
     }
 }
 
-fn stubborn(_: &Moody, _: &Value, call: &CallContext<'_>) -> Result<Value> {
-    while call.remaining().is_some_and(|left| !left.is_zero()) {
-        std::thread::yield_now();
-    }
-    Ok("at last".into())
+fn hangs(_: &Moody, _: &Value, _call: &CallContext<'_>) -> Result<Value> {
+    hang()
+}
+
+/// Tells its password in every part of an error.
+fn blab(moody: &Moody, _: &Value, _call: &CallContext<'_>) -> Result<Value> {
+    let word = moody.word();
+    Err(Error::execution(format!("not {word}"))
+        .context(format!("tried {word}"))
+        .with_detail("word", word))
 }
 
 fn misfit(_: &Moody, _: &Value, _call: &CallContext<'_>) -> Result<Value> {
@@ -122,7 +179,8 @@ export_plugin! {
         "moody.fail" => fail,
         "moody.panic" => panics,
         "moody.wait" => wait,
-        "moody.stubborn" => stubborn,
+        "moody.hang" => hangs,
+        "moody.blab" => blab,
         "moody.misfit" => misfit,
         "moody.echo" => echo,
         "moody.rows" => rows,

@@ -4,28 +4,48 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use crate::sandbox::Sandbox;
 
 /// The directory of a plugin as `floe new made` makes it, and of one that answers in every way.
 pub(crate) fn directory() -> &'static str {
     static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-of-floe-new");
-        let installed = root.join("installed");
-        fs::create_dir_all(&installed).unwrap();
-        build(&root, "made", None);
-        build(&root, "moody", Some(include_str!("moody.rs")));
-        for name in ["made", "moody"] {
-            let file = format!("{DLL_PREFIX}floe_plugin_{name}{DLL_SUFFIX}");
-            // Renamed into place: another run of the tests may use the old one now.
-            let copy = installed.join(format!("{file}.{}", std::process::id()));
-            fs::copy(root.join("target/debug").join(&file), &copy).unwrap();
-            fs::rename(copy, installed.join(file)).unwrap();
-        }
-        installed
+        install(
+            "installed",
+            &[("made", None), ("moody", Some(include_str!("moody.rs")))],
+        )
     });
     DIRECTORY.to_str().unwrap()
+}
+
+/// The directory of a plugin that needs the one that answers in every way, which is elsewhere.
+pub(crate) fn directory_of_needy() -> &'static str {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        install(
+            "installed-needy",
+            &[("needy", Some(include_str!("needy.rs")))],
+        )
+    });
+    DIRECTORY.to_str().unwrap()
+}
+
+/// Builds plugins, and copies them into a directory.
+fn install(directory: &str, plugins: &[(&str, Option<&str>)]) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _building = ONE_AT_A_TIME.lock();
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-of-floe-new");
+    let installed = root.join(directory);
+    fs::create_dir_all(&installed).unwrap();
+    for (name, source) in plugins {
+        build(&root, name, *source);
+        let file = format!("{DLL_PREFIX}floe_plugin_{name}{DLL_SUFFIX}");
+        // Renamed into place: another run of the tests may use the old one now.
+        let copy = installed.join(format!("{file}.{}", std::process::id()));
+        fs::copy(root.join("target/debug").join(&file), &copy).unwrap();
+        fs::rename(copy, installed.join(file)).unwrap();
+    }
+    installed
 }
 
 /// Makes a plugin's crate, puts another source in it, if there is one, and builds it below a directory,

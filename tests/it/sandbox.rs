@@ -147,7 +147,7 @@ impl Ended {
 macro_rules! assert_seen {
     ($ended:expr, @$snapshot:literal) => {
         insta::with_settings!({filters => vec![
-            (r" +(not there|no plugins|\d+ refused)", "  $1"),
+            (r"  +(not there|no plugins|\d+ refused)", "  $1"),
             (r"\b[0-9a-f]{64}\b", "[digest]"),
             (r"\b[0-9,]+ bytes", "[size]"),
             (r"user `\d+`", "user `[uid]`"),
@@ -162,4 +162,19 @@ macro_rules! assert_seen {
     };
 }
 
-pub(crate) use assert_seen;
+/// The same for tables with times in them, which are as wide as those.
+macro_rules! assert_timed {
+    ($ended:expr, @$snapshot:literal) => {
+        insta::with_settings!({filters => vec![
+            (r"  +(not there|no plugins|\d+ refused)", "  $1"),
+            (r"\b[0-9,]+ bytes", "[size]"),
+            (r" *\b[0-9]+(\.[0-9]+)?(ns|µs|ms|s)\b", "  [time]"),
+            (r"  +(load|start|took|mean|p50|p95|p99|max)\b", "  $1"),
+            (r"(?m)^─+( ─+)+$", "───"),
+        ]}, {
+            insta::assert_snapshot!($ended.seen(), @$snapshot);
+        });
+    };
+}
+
+pub(crate) use {assert_seen, assert_timed};
