@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use floe_registry::Inspection;
 use floe_registry::api::Manifest;
-use floe_registry::{Inspection, Verdict};
 use serde::Serialize;
 
 use crate::arguments::Inspect;
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::report::output::{Output, Report};
 use crate::report::page::Page;
 use crate::report::table::Table;
-use crate::report::text;
+use crate::report::{checks, text};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ impl Report for Inspected {
         page.table(executors(manifest));
         page.blank();
         page.heading("Checks");
-        page.table(checks(verdict));
+        page.table(checks::table(&verdict.checks));
         page.blank();
         page.verdict(verdict.admitted, &verdict.to_string());
         for check in &verdict.checks {
@@ -118,19 +118,6 @@ fn executors(manifest: &Manifest) -> Table {
             text::plain(executor.category.as_deref().unwrap_or_default()),
             text::plain(&executor.tags.join(" ")),
             text::plain(&executor.description),
-        ]);
-    }
-    table
-}
-
-fn checks(verdict: &Verdict) -> Table {
-    let mut table = Table::new(["", "check", "found", "expected"]);
-    for check in &verdict.checks {
-        table.row([
-            if check.passed { "ok" } else { "NO" }.to_owned(),
-            check.check.to_owned(),
-            text::plain(&check.found),
-            text::plain(&check.expected),
         ]);
     }
     table

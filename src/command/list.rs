@@ -10,6 +10,7 @@ use crate::report::output::{Output, Report};
 use crate::report::page::Page;
 use crate::report::places::{self, Place};
 use crate::report::table::Table;
+use crate::report::thread::{self, Thread};
 use crate::report::{rejection, text};
 use crate::session::Session;
 
@@ -77,17 +78,50 @@ enum Column {
     NoFile,
 }
 
-/// `shelf 1.2.0`.
-fn title(plugin: &PluginInfo) -> String {
-    format!("{} {}", plugin.name, plugin.version)
+/// What is shown of a plugin.
+struct Shown<'a> {
+    kind: String,
+    name: &'a str,
+    version: String,
+    api: String,
+    state: String,
+    /// Why it failed or does not answer.
+    reason: Option<&'a str>,
+    file: String,
+    executors: Vec<&'a str>,
+    /// The node types that it claims and other plugins have, by those plugins.
+    lost: Vec<(&'a PluginId, Vec<&'a str>)>,
+    abandoned: Vec<Thread<'a>>,
 }
 
-fn file(plugin: &PluginInfo) -> String {
-    let path = plugin.path.as_deref();
-    path.map_or_else(|| "(this program)".to_owned(), text::path)
+impl<'a> From<&'a PluginInfo> for Shown<'a> {
+    fn from(plugin: &'a PluginInfo) -> Self {
+        let path = plugin.path.as_deref();
+        let executors = plugin.executors.iter();
+        Self {
+            kind: plugin.kind.to_string(),
+            name: &plugin.name,
+            version: plugin.version.to_string(),
+            api: plugin.floe_api_version.to_string(),
+            state: plugin.state.to_string(),
+            reason: plugin.reason.as_deref(),
+            file: path.map_or_else(|| "(this program)".to_owned(), text::path),
+            executors: executors
+                .map(|executor| executor.node_type.as_str())
+                .collect(),
+            lost: lost(plugin),
+            abandoned: plugin.abandoned.iter().map(Thread::from).collect(),
+        }
+    }
 }
 
-/// The node types that a plugin claims and other plugins have, by those plugins.
+impl Shown<'_> {
+    /// `shelf 1.2.0`.
+    fn title(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+}
+
 fn lost(plugin: &PluginInfo) -> Vec<(&PluginId, Vec<&str>)> {
     let mut owners: Vec<(&PluginId, Vec<&str>)> = Vec::new();
     for executor in &plugin.executors {
@@ -107,7 +141,8 @@ impl Report for Listing {
         if self.plugins.is_empty() {
             self.render_nothing(page);
         } else {
-            self.render_plugins(page);
+            let shown: Vec<Shown<'_>> = self.plugins.iter().map(Shown::from).collect();
+            render_plugins(&shown, page);
         }
         if !self.rejected.is_empty() {
             page.blank();
@@ -120,73 +155,6 @@ impl Report for Listing {
 }
 
 impl Listing {
-    fn render_plugins(&self, page: &mut Page) {
-        let whole = self.table(Column::File);
-        if page.width().is_none_or(|width| whole.fits(width)) {
-            page.table(whole);
-        } else {
-            // A path that is broken in two can be neither read nor copied.
-            page.table(self.table(Column::NoFile));
-            page.blank();
-            page.heading("Files");
-            let file = |plugin: &PluginInfo| (title(plugin), file(plugin));
-            page.fields(2, &self.plugins.iter().map(file).collect::<Vec<_>>());
-        }
-        for plugin in &self.plugins {
-            if let Some(reason) = &plugin.reason {
-                let reason = text::plain(reason);
-                page.blank();
-                page.paragraph(
-                    0,
-                    &format!("{} is {}: {reason}", title(plugin), plugin.state),
-                );
-            }
-            for (owner, lost) in lost(plugin) {
-                page.blank();
-                page.paragraph(
-                    0,
-                    &format!(
-                        "{} does not answer for `{}`: plugin `{owner}` does, which comes first in the search path",
-                        title(plugin),
-                        lost.join("`, `")
-                    ),
-                );
-            }
-        }
-    }
-
-    fn table(&self, column: Column) -> Table {
-        let header = [
-            "kind",
-            "name",
-            "version",
-            "api",
-            "state",
-            "executors",
-            "file",
-        ];
-        let shown = header.len() - usize::from(column == Column::NoFile);
-        let mut table = Table::new(header.into_iter().take(shown));
-        for plugin in &self.plugins {
-            let executors: Vec<&str> = plugin
-                .executors
-                .iter()
-                .map(|executor| executor.node_type.as_str())
-                .collect();
-            let cells = [
-                plugin.kind.to_string(),
-                plugin.name.clone(),
-                plugin.version.to_string(),
-                plugin.floe_api_version.to_string(),
-                plugin.state.to_string(),
-                executors.join(" "),
-                file(plugin),
-            ];
-            table.row(cells.into_iter().take(shown));
-        }
-        table
-    }
-
     fn render_nothing(&self, page: &mut Page) {
         match self.left_out {
             0 => {
@@ -200,5 +168,126 @@ impl Listing {
             1 => page.line("No plugin fits; there is 1 that does not."),
             others => page.line(&format!("No plugin fits; there are {others} that do not.")),
         }
+    }
+}
+
+fn render_plugins(plugins: &[Shown<'_>], page: &mut Page) {
+    let whole = table(plugins, Column::File);
+    if page.width().is_none_or(|width| whole.fits(width)) {
+        page.table(whole);
+    } else {
+        // A path that is broken in two can be neither read nor copied.
+        page.table(table(plugins, Column::NoFile));
+        page.blank();
+        page.heading("Files");
+        let file = |plugin: &Shown<'_>| (plugin.title(), plugin.file.clone());
+        page.fields(2, &plugins.iter().map(file).collect::<Vec<_>>());
+    }
+    for plugin in plugins {
+        let title = plugin.title();
+        if let Some(reason) = plugin.reason {
+            let reason = text::plain(reason);
+            page.blank();
+            page.paragraph(0, &format!("{title} is {}: {reason}", plugin.state));
+        }
+        for (owner, lost) in &plugin.lost {
+            page.blank();
+            page.paragraph(
+                0,
+                &format!(
+                    "{title} does not answer for `{}`: plugin `{owner}` does, which comes first in the search path",
+                    lost.join("`, `")
+                ),
+            );
+        }
+    }
+    let abandoned: Vec<&Thread<'_>> = plugins
+        .iter()
+        .flat_map(|plugin| &plugin.abandoned)
+        .collect();
+    if !abandoned.is_empty() {
+        page.blank();
+        thread::render(abandoned, page);
+    }
+}
+
+fn table(plugins: &[Shown<'_>], column: Column) -> Table {
+    let header = [
+        "kind",
+        "name",
+        "version",
+        "api",
+        "state",
+        "executors",
+        "file",
+    ];
+    let shown = header.len() - usize::from(column == Column::NoFile);
+    let mut table = Table::new(header.into_iter().take(shown));
+    for plugin in plugins {
+        let cells = [
+            plugin.kind.clone(),
+            plugin.name.to_owned(),
+            plugin.version.clone(),
+            plugin.api.clone(),
+            plugin.state.clone(),
+            plugin.executors.join(" "),
+            plugin.file.clone(),
+        ];
+        table.row(cells.into_iter().take(shown));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn shown(version: &str, state: &str) -> Shown<'static> {
+        Shown {
+            kind: "storage".to_owned(),
+            name: "shelf",
+            version: version.to_owned(),
+            api: "1.0".to_owned(),
+            state: state.to_owned(),
+            reason: None,
+            file: format!("plugins/libshelf-{version}.so"),
+            executors: vec!["shelf.put", "shelf.get"],
+            lost: Vec::new(),
+            abandoned: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn builds_that_are_held_back_and_threads_that_are_abandoned_are_named() {
+        let active = Shown {
+            abandoned: vec![Thread {
+                name: "floe-worker-3",
+                plugin: "shelf 1.2.0",
+                doing: "call shelf.get",
+                allowed: Duration::from_secs(5),
+                overdue: Duration::from_millis(1_250),
+            }],
+            ..shown("1.2.0", "ready")
+        };
+        let held_back = Shown {
+            reason: Some("cannot start plugin `shelf 1.3.0`: no\u{1b}[31m disk"),
+            ..shown("1.3.0", "held-back")
+        };
+        let mut page = Page::new(None);
+        render_plugins(&[active, held_back], &mut page);
+        let text = anstream::adapter::strip_str(page.text()).to_string();
+        insta::assert_snapshot!(text, @r"
+        kind     name   version  api  state      executors            file
+        ──────── ────── ──────── ──── ────────── ──────────────────── ─────────────────────────
+        storage  shelf  1.2.0    1.0  ready      shelf.put shelf.get  plugins/libshelf-1.2.0.so
+        storage  shelf  1.3.0    1.0  held-back  shelf.put shelf.get  plugins/libshelf-1.3.0.so
+
+        shelf 1.3.0 is held-back: cannot start plugin `shelf 1.3.0`: no\u{1b}[31m disk
+
+        Abandoned threads: 1
+          `floe-worker-3` is in plugin `shelf 1.2.0` still, at `call shelf.get`: 5.0s were allowed, and passed 1.2s ago
+        ");
     }
 }

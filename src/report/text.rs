@@ -3,6 +3,7 @@
 use std::env;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::time::Duration;
 
 /// The narrowest terminal that text is fitted to.
 const NARROWEST: usize = 40;
@@ -45,6 +46,11 @@ pub(crate) fn path(path: &Path) -> String {
         .and_then(|here| path.strip_prefix(here).ok())
         .filter(|below| !below.as_os_str().is_empty());
     plain(&below.unwrap_or(path).to_string_lossy())
+}
+
+/// A time: `1.2ms`.
+pub(crate) fn time(time: Duration) -> String {
+    format!("{time:.1?}")
 }
 
 /// A number of bytes: `1,234,567 bytes`.
