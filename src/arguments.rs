@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use anstream::ColorChoice;
@@ -15,9 +16,9 @@ macro_rules! exit_codes {
         "\
 Exit codes:
   0  done
-  1  the executor returned an error, or a file could not be read or written
+  1  the executor returned an error, a plugin is unhealthy, or a file could not be read or written
   2  usage: an argument, JSON, a setting, an input or a configuration does not fit
-  3  not found, rejected or incompatible
+  3  not found, rejected or incompatible; of many plugins, one that could not be started
   4  a contained fault of the plugin: panic, crash or time-out"
     };
 }
@@ -57,6 +58,9 @@ Examples:
   floe describe sqlite.query
   floe call text.upper --input '{\"text\":\"hello\"}'
   floe call sqlite.query@^0.1 --config '{\"path\":\"weather.db\"}' --input @query.json
+  floe why sqlite.query
+  floe start && floe health
+  floe stats --call text.upper --input '{\"text\":\"hello\"}' --repeat 100000
   floe new acme && cd floe-plugin-acme && cargo build --release"
 );
 
@@ -228,6 +232,27 @@ pub(crate) enum Command {
     /// On standard output: a table, where the output is rows; a string as it is; JSON otherwise. With
     /// --json always one line of JSON. The log is on standard error.
     Call(With<Call>),
+    /// Tells why a plugin or an executor answers or does not: every candidate, every check
+    ///
+    /// Every build that might answer is shown with every check that was made of it, what it needs and
+    /// what it would be configured with, secrets masked; and the refused files that say that they are
+    /// it. Nothing is run. The exit code is 3 where nothing answers.
+    Why(With<Why>),
+    /// Starts all plugins in the order of what they need, shows the waves, and stops them again
+    ///
+    /// The exit code is 3 where one could not be started, and 4 where contained faults alone were the
+    /// reason. Refused files do not change it, unless --strict is given.
+    Start(With<Start>),
+    /// Starts all plugins and asks each how it is
+    ///
+    /// The exit code is 1 where one is unhealthy or could not be started; one that is degraded still
+    /// answers, and does not change it.
+    Health(With<Health>),
+    /// Shows what there is and what was counted and timed: plugins, calls, instances, memory
+    ///
+    /// Without --start or --call nothing is run. Where a call fails, the exit code is that of the first
+    /// one that did; the rest is called and shown all the same.
+    Stats(With<Stats>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
     /// Prints the completions of a shell
@@ -253,6 +278,10 @@ impl Command {
             | Self::Inspect(With { after, .. })
             | Self::Describe(With { after, .. })
             | Self::Call(With { after, .. })
+            | Self::Why(With { after, .. })
+            | Self::Start(With { after, .. })
+            | Self::Health(With { after, .. })
+            | Self::Stats(With { after, .. })
             | Self::New(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
@@ -320,6 +349,52 @@ pub(crate) struct Call {
     /// executor does. `call` of [deadlines] in floe.toml bounds it too: the shorter counts.
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// What `floe why` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A plugin, such as sqlite or storage/sqlite, or an executor, such as sqlite.query@^1.2
+    #[arg(value_name = "NAME|NODE_TYPE[@RANGE]")]
+    pub(crate) asked: String,
+}
+
+/// What `floe start` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// How many plugins are started at once [default: `parallel` of [start] in floe.toml, or 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) parallel: Option<NonZeroUsize>,
+    /// Begins no other start once one has failed
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+}
+
+/// What `floe health` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Health {}
+
+/// What `floe stats` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// Starts all plugins first
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// Calls this executor first, again and again
+    #[arg(long, value_name = "NODE_TYPE[@RANGE]")]
+    pub(crate) call: Option<String>,
+    /// The executor's input: JSON, @FILE with JSON in it, or - for standard input
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        default_value = "{}",
+        allow_negative_numbers = true,
+        requires = "call"
+    )]
+    pub(crate) input: String,
+    /// How often the executor is called
+    #[arg(long, value_name = "N", default_value = "1000", requires = "call")]
+    pub(crate) repeat: NonZeroU64,
 }
 
 /// What `floe new` is told.

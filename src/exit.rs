@@ -9,11 +9,12 @@ use floe_registry::api::ErrorKind;
 pub(crate) enum Exit {
     /// It did what it was asked.
     Done,
-    /// The executor returned an error, or a file could not be read or written.
+    /// The executor returned an error, a plugin is unhealthy, or a file could not be read or written.
     Failed,
     /// It was asked wrongly: an argument, JSON, a setting, an input or a configuration does not fit.
     Usage,
-    /// What was asked for is not there, was rejected, or is not compatible.
+    /// What was asked for is not there, was rejected, or is not compatible; or, of many plugins, one
+    /// could not be started.
     Refused,
     /// The plugin panicked, crashed or ran out of time, and floe contained it.
     Contained,

@@ -5,10 +5,14 @@ mod call;
 mod completions;
 mod describe;
 pub(crate) mod duration;
+mod health;
 mod inspect;
 mod list;
 mod new;
 mod search;
+mod start;
+mod stats;
+mod why;
 
 use crate::arguments::{Command, Global};
 use crate::exit::Exit;
@@ -27,5 +31,9 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Inspect(arguments) => inspect::run(&arguments.own, &session()?, output),
         Command::Describe(arguments) => describe::run(&arguments.own, &session()?, output),
         Command::Call(arguments) => call::run(&arguments.own, &session()?, output),
+        Command::Why(arguments) => why::run(&arguments.own, &session()?, output),
+        Command::Start(arguments) => start::run(&arguments.own, &session()?, output),
+        Command::Health(_) => health::run(&session()?, output),
+        Command::Stats(arguments) => stats::run(&arguments.own, &session()?, output),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod page;
 pub(crate) mod places;
+pub(crate) mod progress;
 pub(crate) mod rejection;
 pub(crate) mod schema;
 pub(crate) mod table;

@@ -53,6 +53,17 @@ pub(crate) fn time(time: Duration) -> String {
     format!("{time:.1?}")
 }
 
+/// A time, or nothing where there is none.
+pub(crate) fn maybe_time(maybe: Option<Duration>) -> String {
+    maybe.map(time).unwrap_or_default()
+}
+
+/// A count and what is counted: `1 plugin`, `2 plugins`.
+pub(crate) fn count(count: usize, one: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{s}")
+}
+
 /// A number of bytes: `1,234,567 bytes`.
 pub(crate) fn bytes(count: u64) -> String {
     let digits = count.to_string();

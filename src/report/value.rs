@@ -163,7 +163,7 @@ impl<'a> Rows<'a> {
 }
 
 /// A value on one line.
-fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => text::plain(text),
         Value::Bytes(bytes) => {

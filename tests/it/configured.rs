@@ -14,6 +14,12 @@ const COMMANDS: &[&[&str]] = &[
     &["call", "moody.echo"],
     &["call", "moody.blab"],
     &["call", "moody.panic"],
+    &["start"],
+    &["health"],
+    &["stats", "--start"],
+    &["stats", "--call", "moody.blab", "--repeat", "3"],
+    &["why", "moody"],
+    &["why", "moody.echo"],
 ];
 
 #[test]
@@ -80,6 +86,11 @@ fn an_unknown_key_is_told_with_the_nearest() {
         reason  unknown key `wrod`; did you mean `word`?
     hint: `floe describe moody.echo` shows what fits
     ");
+    let failed = sandbox
+        .floe(before.iter().chain(&["start", "--json"]))
+        .json(3);
+    let error = failed["waves"][0][1]["error"].as_str().unwrap();
+    assert!(error.contains("did you mean `word`?"), "{error}");
     sandbox.file("floe.toml", "");
     let mut command = sandbox.command(before.iter().chain(&["call", "moody.echo", "--json"]));
     let refused = sandbox
@@ -115,10 +126,12 @@ fn a_secret_is_never_told() {
     let told = said(&sandbox, COMMANDS, None);
     assert!(!told.contains(SECRET), "{told}");
     // It was known, and masked.
-    assert!(told.contains("tried ***"), "{told}");
+    for masked in ["tried ***", "no entry with ***", r#""password":"***""#] {
+        assert!(told.contains(masked), "{masked} in {told}");
+    }
     sandbox.file("floe.toml", "");
     let blab = &["call", "moody.blab"];
-    let told = said(&sandbox, &[blab], Some(SECRET));
+    let told = said(&sandbox, &[blab, &["why", "moody"]], Some(SECRET));
     assert!(told.contains("tried ***"), "{told}");
     assert!(!told.contains(SECRET), "{told}");
     let config = json!({"password": SECRET}).to_string();
@@ -134,7 +147,12 @@ fn a_secret_is_never_told() {
 #[test]
 fn a_secret_that_does_not_fit_is_not_told_either() {
     let sandbox = Sandbox::new();
-    let commands: &[&[&str]] = &[&["call", "moody.echo"]];
+    let commands: &[&[&str]] = &[
+        &["call", "moody.echo"],
+        &["start"],
+        &["health"],
+        &["why", "moody"],
+    ];
     for file in [
         format!("[plugins.moody]\npassword = [\"{SECRET}\"]\n"),
         format!("[plugins.moody]\npasswrod = \"{SECRET}\"\n"),

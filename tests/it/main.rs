@@ -13,6 +13,7 @@
 mod call;
 mod configured;
 mod elf;
+mod health;
 mod inspect;
 mod list;
 mod lookup;
@@ -20,4 +21,7 @@ mod new;
 mod output;
 mod plugins;
 mod sandbox;
+mod start;
+mod stats;
 mod usage;
+mod why;

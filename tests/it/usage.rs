@@ -141,6 +141,9 @@ fn help_of_a_command_tells_all_of_it() {
         ("list", "No plugin is loaded."),
         ("inspect", "none of its code runs"),
         ("call", "The log is on standard error."),
+        ("start", "The exit code is 3 where one could not be started"),
+        ("health", "The exit code is 1 where one is unhealthy"),
+        ("why", "Nothing is run."),
     ] {
         let long = sandbox.floe([command, "--help"]);
         assert!(long.stdout().contains(text), "{}", long.stdout());
