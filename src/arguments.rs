@@ -48,7 +48,7 @@ Environment:
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
   NO_COLOR                 no colour, whatever the terminal
 
-With --json, standard output is one line of JSON, {\"error\":{…}} where the command failed; the log
+With --json, standard output is one line of JSON (of `floe watch`, one for each event), {\"error\":{…}} where the command failed; the log
 is on standard error, always.
 
 Examples:
@@ -61,6 +61,7 @@ Examples:
   floe why sqlite.query
   floe start && floe health
   floe stats --call text.upper --input '{\"text\":\"hello\"}' --repeat 100000
+  floe watch --json
   floe new acme && cd floe-plugin-acme && cargo build --release"
 );
 
@@ -253,6 +254,13 @@ pub(crate) enum Command {
     /// Without --start or --call nothing is run. Where a call fails, the exit code is that of the first
     /// one that did; the rest is called and shown all the same.
     Stats(With<Stats>),
+    /// Watches the search path and prints what happens to the plugins, until it is ended
+    ///
+    /// Ended by Ctrl-C, by SIGTERM, or when nobody reads standard output any more: what is live is
+    /// stopped and the exit code is 0. With --json each line is an object with `time` (UTC, as RFC 3339
+    /// has it), `number` and `event`; the first tells how many plugins there are, and `missed` tells how
+    /// many events came too fast.
+    Watch(With<Watch>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
     /// Prints the completions of a shell
@@ -282,6 +290,7 @@ impl Command {
             | Self::Start(With { after, .. })
             | Self::Health(With { after, .. })
             | Self::Stats(With { after, .. })
+            | Self::Watch(With { after, .. })
             | Self::New(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
@@ -395,6 +404,17 @@ pub(crate) struct Stats {
     /// How often the executor is called
     #[arg(long, value_name = "N", default_value = "1000", requires = "call")]
     pub(crate) repeat: NonZeroU64,
+}
+
+/// What `floe watch` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Starts all plugins first, so that a new build has to take the place of a live one
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// Ends by itself after this time, such as 500ms, 5s, 2m or 1h
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) time: Option<Duration>,
 }
 
 /// What `floe new` is told.

@@ -12,6 +12,7 @@ mod new;
 mod search;
 mod start;
 mod stats;
+mod watch;
 mod why;
 
 use crate::arguments::{Command, Global};
@@ -35,5 +36,6 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Start(arguments) => start::run(&arguments.own, &session()?, output),
         Command::Health(_) => health::run(&session()?, output),
         Command::Stats(arguments) => stats::run(&arguments.own, &session()?, output),
+        Command::Watch(arguments) => watch::run(&arguments.own, &session()?, output),
     }
 }

@@ -14,8 +14,15 @@ pub(crate) trait Report: Serialize {
     fn render(&self, page: &mut Page);
 }
 
+/// Whether somebody reads what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    There,
+    Gone,
+}
+
 /// Standard output, and for whom it is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
 }
@@ -52,21 +59,36 @@ impl Output {
 
     /// Writes JSON on one line.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.json_line(value).map(drop)
+    }
+
+    /// Writes one of many lines of JSON.
+    pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<Audience, Failure> {
         let line = serde_json::to_string(value).map_err(|error| {
             Failure::failed("the output cannot be written as JSON").caused_by(&error)
         })?;
-        self.data(format!("{line}\n").as_bytes())
+        self.line(&line)
+    }
+
+    /// Writes one of many lines, as it is.
+    pub(crate) fn line(&self, line: &str) -> Result<Audience, Failure> {
+        self.write(format!("{line}\n").as_bytes())
     }
 
     /// Writes text, with colour where the terminal has it.
     pub(crate) fn page(&self, page: &Page) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         let written = out.write_all(page.text().as_bytes());
-        heard(written.and_then(|()| out.flush()))
+        heard(written.and_then(|()| out.flush())).map(drop)
     }
 
     /// Writes bytes as they are: what looks like colour in them is theirs.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write(bytes).map(drop)
+    }
+
+    #[expect(clippy::unused_self, reason = "who writes has the output")]
+    fn write(self, bytes: &[u8]) -> Result<Audience, Failure> {
         let mut out = io::stdout().lock();
         let written = out.write_all(bytes);
         heard(written.and_then(|()| out.flush()))
@@ -74,11 +96,10 @@ impl Output {
 }
 
 /// A reader that has gone away has read what it wanted, as `head` does.
-fn heard(written: io::Result<()>) -> Result<(), Failure> {
+fn heard(written: io::Result<()>) -> Result<Audience, Failure> {
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed("standard output cannot be written").caused_by(&error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(Audience::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Audience::Gone),
+        Err(error) => Err(Failure::failed("standard output cannot be written").caused_by(&error)),
     }
 }

@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["health"],
     &["stats", "--start"],
     &["stats", "--call", "moody.blab", "--repeat", "3"],
+    &["watch", "--start", "--for", "1ms"],
     &["why", "moody"],
     &["why", "moody.echo"],
 ];

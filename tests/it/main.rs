@@ -24,4 +24,5 @@ mod sandbox;
 mod start;
 mod stats;
 mod usage;
+mod watch;
 mod why;

@@ -2,9 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -57,6 +57,22 @@ impl Sandbox {
         self.run(&mut self.command(arguments))
     }
 
+    /// Starts the program, and leaves it running.
+    pub(crate) fn begin<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Begun {
+        let mut child = self
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Begun {
+            child: Some(child),
+            lines: Some(lines),
+            work: self.work(),
+        }
+    }
+
     /// Runs the program with a text on its standard input.
     pub(crate) fn floe_with_input<S: AsRef<OsStr>>(
         &self,
@@ -89,6 +105,62 @@ impl Sandbox {
             stdout: output.stdout,
             stderr: String::from_utf8(output.stderr).unwrap(),
             work: self.work(),
+        }
+    }
+}
+
+/// A run of the program that goes on.
+pub(crate) struct Begun {
+    child: Option<Child>,
+    lines: Option<BufReader<ChildStdout>>,
+    work: PathBuf,
+}
+
+impl Begun {
+    /// Its next line; waits for it.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        let lines = self.lines.as_mut().expect("nobody has closed it");
+        lines.read_line(&mut line).unwrap();
+        line.strip_suffix('\n').expect("a whole line").to_owned()
+    }
+
+    /// Reads nothing more.
+    pub(crate) fn close(&mut self) {
+        self.lines = None;
+    }
+
+    /// Asks it to end.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().unwrap();
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, with what it has still to say.
+    pub(crate) fn ended(mut self) -> Ended {
+        let mut rest = Vec::new();
+        if let Some(lines) = &mut self.lines {
+            lines.read_to_end(&mut rest).unwrap();
+        }
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        Ended {
+            code: output.status.code(),
+            stdout: rest,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            work: self.work.clone(),
+        }
+    }
+}
+
+impl Drop for Begun {
+    /// A test that fails leaves no program behind.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }

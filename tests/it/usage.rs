@@ -144,6 +144,7 @@ fn help_of_a_command_tells_all_of_it() {
         ("start", "The exit code is 3 where one could not be started"),
         ("health", "The exit code is 1 where one is unhealthy"),
         ("why", "Nothing is run."),
+        ("watch", "Ended by Ctrl-C"),
     ] {
         let long = sandbox.floe([command, "--help"]);
         assert!(long.stdout().contains(text), "{}", long.stdout());
