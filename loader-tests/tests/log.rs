@@ -225,6 +225,21 @@ fn events_reach_the_host_and_only_those_that_it_wants_are_formatted() {
     assert!(panic.fields["location"].contains("probe.rs:"), "{panic:?}");
     assert_eq!(Level::ERROR.to_string(), panic.level);
 
+    // What is secret of a configuration is masked, also where the plugin's first instance had none.
+    let config = value!({"secret": "hunter2-and-more"});
+    let told = scene.builder().config("good", config).build().unwrap();
+    told.call("good.blab", &Value::Null).unwrap_err();
+    let events = seen();
+    let [blab] = &events[..] else {
+        panic!("{events:#?}");
+    };
+    assert_eq!(
+        fields(blab),
+        ["message=it is ***", "secret=str ***"],
+        "{blab:?}"
+    );
+    drop(told);
+
     // A subscriber that panics costs its event, and neither the call nor the plugin.
     want(1);
     PANICS.store(true, Ordering::SeqCst);

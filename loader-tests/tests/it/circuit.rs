@@ -126,6 +126,31 @@ fn a_probe_that_panics_opens_it_again() {
 }
 
 #[test]
+fn a_probe_that_does_not_come_back_has_failed() {
+    let scene = Scene::new();
+    let registry = registry(&scene, Duration::ZERO);
+    let mut events = registry.events();
+    for _ in 0..3 {
+        blow(&registry);
+    }
+    check_told(&mut events, CircuitState::Open);
+    let go = scene.root().join("go");
+    let input = value!({"path": go.to_str().unwrap()});
+    let options = floe_plugin_api::CallOptions::new().timeout(Duration::from_millis(200));
+    let error = registry
+        .call_with("bad.wait", &input, &options)
+        .unwrap_err();
+    assert!(matches!(error, CallError::Overrun(_)), "{error:?}");
+    check_told(&mut events, CircuitState::HalfOpen);
+    check_told(&mut events, CircuitState::Open);
+    // Another one is tried, while the first is inside still.
+    assert_eq!(registry.call("bad.echo", &value!(1)).unwrap(), value!(1));
+    check_told(&mut events, CircuitState::HalfOpen);
+    check_told(&mut events, CircuitState::Closed);
+    std::fs::write(&go, "").unwrap();
+}
+
+#[test]
 fn panics_of_starts_count_and_refusals_do_not() {
     let scene = Scene::new();
     scene.install("refuses", &Library::of(Fixture::Probe).named("refuses"));

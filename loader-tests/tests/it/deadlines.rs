@@ -164,6 +164,62 @@ fn a_call_by_name_and_one_by_the_registrys_own_deadline() {
 }
 
 #[test]
+fn a_call_that_tells_of_progress_without_end() {
+    let waiting = Waiting::new();
+    let registry = waiting.builder(None, Deadlines::default()).build().unwrap();
+    let input = value!({"path": waiting.file.to_str().unwrap(), "chatty": true});
+    let options = CallOptions::new().timeout(SHORT).on_progress(|_| ());
+    overrun(
+        registry
+            .call_with("slow.wait", &input, &options)
+            .unwrap_err(),
+    );
+    check_abandoned(&waiting, &registry, "call slow.wait");
+}
+
+#[test]
+fn more_calls_that_hang_than_there_are_threads() {
+    const CALLS: usize = 100;
+    let waiting = Waiting::new();
+    let patient = CircuitSettings::default().panics(u32::MAX);
+    let builder = waiting.builder(None, Deadlines::default());
+    let registry = builder.circuit(patient).build().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..CALLS {
+            scope.spawn(|| {
+                let options = CallOptions::new().timeout(SHORT);
+                let call = registry.call_with("slow.wait", &waiting.wait(), &options);
+                overrun(call.unwrap_err());
+            });
+        }
+        // One that is patient has its turn when the others are given up.
+        let options = CallOptions::new().timeout(LONG);
+        let good = registry.call_with("good.echo", &value!(1), &options);
+        assert_eq!(good.unwrap(), value!(1));
+    });
+    waiting.let_go();
+    wait::until(|| registry.stats().abandoned.is_empty());
+}
+
+#[test]
+fn a_call_that_was_given_up_keeps_no_registry_at_work() {
+    let waiting = Waiting::new();
+    let diary = waiting.scene.root().join("diary");
+    let config = value!({"diary": diary.to_str().unwrap(), "diarist": "good"});
+    let builder = waiting.builder(None, Deadlines::default());
+    let registry = builder.config("good", config).build().unwrap();
+    waiting.scene.check_good(&registry);
+    let handle = registry.get("slow.wait").unwrap();
+    let options = CallOptions::new().timeout(SHORT);
+    overrun(handle.call_with(&waiting.wait(), &options).unwrap_err());
+    drop(registry);
+    drop(handle);
+    let told = fs::read_to_string(&diary).unwrap();
+    assert_eq!(told, "start good\nstop good\n");
+    waiting.let_go();
+}
+
+#[test]
 fn a_call_whose_deadline_has_passed_is_not_made() {
     let waiting = Waiting::new();
     let registry = waiting.builder(None, Deadlines::default()).build().unwrap();
@@ -229,8 +285,7 @@ fn a_call_that_is_given_up_sees_that_it_is_cancelled() {
         let error = call.join().unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     });
-    // By the deadline: one that does not look in time sees it when it looks at last.
-    let seen = waiting.scene.root().join("seen");
+    // By the deadline, where nobody cancels: it comes back when it is let go.
     let errands = value!({"path": waiting.file.to_str().unwrap()});
     let options = CallOptions::new().timeout(SHORT);
     overrun(
@@ -240,7 +295,6 @@ fn a_call_that_is_given_up_sees_that_it_is_cancelled() {
     );
     waiting.let_go();
     wait::until(|| registry.stats().abandoned.is_empty());
-    assert!(!seen.exists());
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn state_of(registry: &Registry, version: &str) -> State {
         .state
 }
 
-/// Four threads call by name and by handle while a plugin is upgraded 200 times: no call fails, and
+/// Threads call by name and by handle while a plugin is upgraded 200 times: no call fails, and
 /// none that begins after a publication is answered by a generation before it.
 #[test]
 fn two_hundred_under_load() {
@@ -62,7 +62,8 @@ fn two_hundred_under_load() {
     let calls = AtomicU64::new(0);
     let number = |tag: Value| tag.as_str().unwrap().parse::<u64>().unwrap();
     thread::scope(|scope| {
-        for worker in 0..4 {
+        // One of them makes its handle anew each time.
+        for worker in 0..5 {
             let (registry, published, done, calls) = (&registry, &published, &done, &calls);
             scope.spawn(move || {
                 let handle = registry.get("good.tag").unwrap();
@@ -72,6 +73,7 @@ fn two_hundred_under_load() {
                     let tag = match worker {
                         0 | 1 => registry.call("good.tag", &Value::Null),
                         2 => handle.call(&Value::Null),
+                        3 => registry.get("good.tag").unwrap().call(&Value::Null),
                         _ => scoped.call(&Value::Null),
                     };
                     let answered = number(tag.expect("no call fails"));
@@ -406,6 +408,123 @@ fn rolled_back() {
     assert_eq!(tag(&registry), value!("the-next"));
     registry.rollback("good").unwrap();
     assert_eq!(tag(&registry), value!("the-old-"));
+}
+
+#[test]
+fn rolled_back_twice() {
+    let scene = Scene::new();
+    replace(&scene, &probe("1.0.0").tag("the-1st-"));
+    let registry = scene.registry();
+    for (version, name) in [("1.1.0", "the-2nd-"), ("1.2.0", "the-3rd-")] {
+        tag(&registry);
+        replace(&scene, &probe(version).tag(name));
+        registry.rescan().unwrap();
+    }
+    assert_eq!(tag(&registry), value!("the-3rd-"));
+    registry.rollback("good").unwrap();
+    assert_eq!(tag(&registry), value!("the-2nd-"));
+    registry.rollback("good").unwrap();
+    assert_eq!(tag(&registry), value!("the-1st-"));
+    for _ in 0..3 {
+        assert!(registry.rescan().unwrap().is_empty());
+        assert_eq!(tag(&registry), value!("the-1st-"));
+    }
+}
+
+#[test]
+fn one_that_cannot_be_rolled_back_to_leaves_the_present_one() {
+    let scene = Scene::new();
+    let limit = value!({"limit": 9});
+    let narrow = Library::of(Fixture::Narrow).named("good").version("1.0.0");
+    replace(&scene, &narrow.tag("the-old-"));
+    let registry = scene.registry();
+    tag(&registry);
+    replace(&scene, &probe("1.1.0").tag("the-new-"));
+    registry.rescan().unwrap();
+    let handle = registry.get("good.tag").unwrap().configured(limit);
+    assert_eq!(handle.call(&Value::Null).unwrap(), value!("the-new-"));
+    // For one for whom the present one runs, the earlier one does not start.
+    let error = registry.rollback("good").unwrap_err();
+    assert!(error.to_string().contains("/limit"), "{error}");
+    for _ in 0..2 {
+        assert_eq!(tag(&registry), value!("the-new-"));
+        let held: Vec<String> = registry
+            .list()
+            .iter()
+            .filter(|plugin| plugin.state == State::HeldBack)
+            .map(|plugin| plugin.version.to_string())
+            .collect();
+        assert!(!held.contains(&"1.1.0".to_owned()), "{held:?}");
+        registry.rescan().unwrap();
+    }
+}
+
+#[test]
+fn one_whose_successor_has_another_file_name_stays_too() {
+    let scene = Scene::empty();
+    scene.install("good-1.0", &probe("1.0.0").tag("the-old-"));
+    let registry = scene.registry();
+    assert_eq!(tag(&registry), value!("the-old-"));
+    fs::remove_file(scene.path("good-1.0")).unwrap();
+    let bad = probe("1.1.0").with_note(|note| note["description"] = "another".into());
+    scene.install("good-1.1", &bad);
+    assert_eq!(registry.rescan().unwrap().held_back.len(), 1);
+    for _ in 0..3 {
+        assert_eq!(tag(&registry), value!("the-old-"));
+        registry.rescan().unwrap();
+    }
+    assert_eq!(state_of(&registry, "1.1.0"), State::HeldBack);
+    fs::remove_file(scene.path("good-1.1")).unwrap();
+    registry.rescan().unwrap();
+    assert!(!registry.has("good.tag"));
+}
+
+#[test]
+fn a_file_that_is_written_over_in_its_place_ends_nothing() {
+    let scene = Scene::new();
+    replace(&scene, &probe("1.0.0").tag("the-old-"));
+    let registry = scene.registry();
+    assert_eq!(tag(&registry), value!("the-old-"));
+    let library = probe("1.1.0").tag("the-new-");
+    let bytes = library.bytes();
+    for length in [0, 100, bytes.len() / 2] {
+        write(&scene.path("m-good"), &bytes[..length]);
+        let changes = registry.rescan().unwrap();
+        assert_eq!(
+            (changes.removed.len(), changes.rejected.len()),
+            (0, 1),
+            "{changes:?}"
+        );
+        assert_eq!(tag(&registry), value!("the-old-"));
+    }
+    write(&scene.path("m-good"), bytes);
+    registry.rescan().unwrap();
+    assert_eq!(tag(&registry), value!("the-new-"));
+}
+
+#[test]
+fn a_change_that_is_asked_for_from_within_a_change_is_refused() {
+    let scene = Scene::new();
+    replace(&scene, &probe("1.0.0"));
+    let registry = scene
+        .builder()
+        .config("good", value!({"calls": "host.changes"}))
+        .build()
+        .unwrap();
+    let own = registry.clone();
+    let changes = move |_: &Value, _: &floe_plugin_api::CallContext<'_>| {
+        let scanned = own.rescan().is_ok_and(|changes| changes.is_empty());
+        let busy = matches!(own.rollback("good"), Err(UpgradeError::Busy));
+        Ok(value!({"scanned": scanned, "busy": busy}))
+    };
+    let metadata = floe_plugin_api::ExecutorMetadata::new("host.changes").unwrap();
+    registry.register(metadata, changes).unwrap();
+    registry.call("good.echo", &Value::Null).unwrap();
+    replace(&scene, &probe("1.1.0"));
+    assert_eq!(registry.rescan().unwrap().held_back, []);
+    let told = registry.call("good.started", &Value::Null).unwrap();
+    assert_eq!(told, value!({"ok": {"scanned": true, "busy": true}}));
+    registry.unregister("host.changes").unwrap();
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Deadlines {
     pub health: Option<Duration>,
     /// To end its work; 30 s by default.
     pub stop: Option<Duration>,
-    /// To answer a call that sets no deadline of its own; none by default.
+    /// To answer a call, where the call's own deadline is not shorter; none by default.
     pub call: Option<Duration>,
 }
 
@@ -66,7 +66,7 @@ impl Deadlines {
         self
     }
 
-    /// Sets how long a call may take that sets no deadline of its own.
+    /// Sets how long a call may take at most; its own deadline may be shorter.
     #[must_use]
     pub fn call(mut self, call: impl Into<Option<Duration>>) -> Self {
         self.call = call.into();

@@ -319,7 +319,11 @@ impl fmt::Display for Event {
                 took,
                 failure,
             } => {
-                write!(f, "{build} stopped{} ({why}) in {took:.1?}", of(scope))?;
+                write!(f, "{build} stopped{}", of(scope))?;
+                if *why != Ending::Stopped {
+                    write!(f, " ({why})")?;
+                }
+                write!(f, " in {took:.1?}")?;
                 match failure {
                     Some(failure) => write!(f, ": {failure}"),
                     None => Ok(()),

@@ -7,13 +7,14 @@ use floe_plugin_api::abi::{RootModuleRef, contain};
 use floe_plugin_api::{Error, Value};
 use parking_lot::Mutex;
 
-use super::bridge::HostHandle;
+use super::bridge::{Masks, Route, host_for};
 use super::instance::Instance;
 use super::library::{self, OpenError};
 use super::program;
 use crate::admit::{Admitted, Store, Stored};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
+use crate::schema::Secrets;
 
 /// A library that is mapped, whose layout is this host's and whose manifest is the one in the file.
 ///
@@ -21,6 +22,7 @@ use crate::id::Digest;
 pub(crate) struct Image {
     digest: Digest,
     root: RootModuleRef,
+    masks: Arc<Masks>,
 }
 
 /// One content's place among the images: filled once, by whoever comes first.
@@ -132,7 +134,11 @@ impl Image {
                 "do not edit a built library: rebuild the plugin",
             ));
         }
-        Ok(Self { digest, root })
+        Ok(Self {
+            digest,
+            root,
+            masks: Arc::default(),
+        })
     }
 
     /// The SHA-256 of the library.
@@ -148,8 +154,15 @@ impl Image {
         }
     }
 
-    /// Starts an instance.
-    pub(crate) fn start(&self, config: &Value, host: HostHandle) -> Result<Instance, Error> {
+    /// Starts an instance. What is secret of its configuration is masked in what it logs.
+    pub(crate) fn start(
+        &self,
+        config: &Value,
+        secrets: &Secrets,
+        route: Arc<dyn Route>,
+    ) -> Result<Instance, Error> {
+        self.masks.add(secrets);
+        let host = host_for(route, self.masks.clone());
         match self.root.create()(config, host).into_result() {
             Ok(plugin) => Ok(Instance::new(plugin)),
             Err(error) => Err(error.into()),

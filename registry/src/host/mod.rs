@@ -23,7 +23,7 @@ mod library;
 mod program;
 mod relay;
 
-pub(crate) use bridge::{Route, host_for};
+pub(crate) use bridge::Route;
 pub(crate) use image::Image;
 pub(crate) use instance::Instance;
 pub(crate) use relay::{Said, Waited};

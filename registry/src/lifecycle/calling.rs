@@ -336,7 +336,11 @@ impl Supervisor {
             }
             Ok(Err(error)) => Err(error),
             Err(overrun) => {
-                if let Some(recorder) = self.ground().recorders.of(slot.id(), target.node_type()) {
+                // One that did not come to the executor is no call of it.
+                if overrun.inside.is_some()
+                    && let Some(recorder) =
+                        self.ground().recorders.of(slot.id(), target.node_type())
+                {
                     recorder.count_error(floe_plugin_api::ErrorKind::ExecutionTimeout);
                 }
                 self.ground().tell_overrun(&slot, &doing, &overrun);

@@ -23,7 +23,7 @@ use crate::error::{
     Begun, CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage,
 };
 use crate::event::Event;
-use crate::host::{Instance, host_for};
+use crate::host::Instance;
 use crate::schema::Secrets;
 
 /// Why there is no instance.
@@ -221,7 +221,7 @@ impl Supervisor {
             let effective = slot.configure(&given)?;
             let image = slot.image()?.clone();
             let began = Instant::now();
-            match image.start(&effective.value, host_for(host)) {
+            match image.start(&effective.value, &effective.secrets, host) {
                 Ok(instance) => Ok(Started {
                     instance,
                     secrets: effective.secrets,

@@ -54,10 +54,15 @@ fn mask_place(shape: &Shape<'_>, value: &Value) -> Value {
 }
 
 /// The secret texts of a configuration, to be masked in what is said by those who know it.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
+    /// Whether there are none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Finds them in a value that fits its schema: texts and numbers of at least four characters.
     pub(crate) fn of(schema: &Json, value: &Value) -> Self {
         let mut secrets = Self::default();
