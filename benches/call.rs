@@ -1,9 +1,11 @@
-//! What a call costs, beside one through a trait object of this program.
+//! What a call costs, beside one through a trait object of this program; with statistics and without;
+//! and of two threads, beside one.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use criterion::Criterion;
+use criterion::{Bencher, Criterion};
+use floe_registry::Statistics;
 use floe_registry::api::{CallContext, CallOptions, Result, Value};
 
 use crate::fixture;
@@ -25,10 +27,18 @@ impl Executor for Direct {
 pub(crate) fn benches(criterion: &mut Criterion) {
     let (directory, store) = (fixture::directory(), fixture::directory());
     fixture::copy(directory.path());
+    fixture::copy_named(directory.path(), "other");
+    // The bare call. What hosts have, who set nothing, is the other registry.
+    let bare = fixture::builder(directory.path(), store.path())
+        .statistics(Statistics::Off)
+        .build()
+        .unwrap();
     let registry = fixture::registry(directory.path(), store.path());
+    let bare_echo = bare.get("bench.echo").unwrap();
     let echo = registry.get("bench.echo").unwrap();
-    let typed = registry.get("bench.record").unwrap();
+    let typed = bare.get("bench.record").unwrap();
     let input = Value::from(7);
+    bare_echo.call(&input).unwrap();
     echo.call(&input).unwrap();
 
     let mut group = criterion.benchmark_group("call");
@@ -38,7 +48,14 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter(|| direct.execute(0, black_box(&input), &options.context()));
     });
     group.bench_function("handle_value", |bencher| {
+        bencher.iter(|| bare_echo.call(black_box(&input)));
+    });
+    group.bench_function("handle_value_with_stats", |bencher| {
         bencher.iter(|| echo.call(black_box(&input)));
+    });
+    let in_time = CallOptions::new().timeout(Duration::from_secs(60));
+    group.bench_function("handle_deadline", |bencher| {
+        bencher.iter(|| echo.call_with(black_box(&input), &in_time));
     });
     let record = record();
     let answer: Record = typed.call_typed(&record).unwrap();
@@ -47,7 +64,42 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter(|| typed.call_typed::<_, Record>(black_box(&record)).unwrap());
     });
     group.bench_function("by_name", |bencher| {
+        bencher.iter(|| bare.call(black_box("bench.echo"), black_box(&input)));
+    });
+    group.bench_function("by_name_with_stats", |bencher| {
         bencher.iter(|| registry.call(black_box("bench.echo"), black_box(&input)));
+    });
+    group.finish();
+
+    // With statistics. A thread of its own, also where there is one: each bench is of fresh threads.
+    let mut group = criterion.benchmark_group("call");
+    for executor in ["bench.echo", "bench.copy", "other.echo"] {
+        registry.call(executor, &input).unwrap();
+    }
+    let calls = |executor: &'static str| {
+        let handle = registry.get(executor).unwrap();
+        let input = input.clone();
+        move || drop(black_box(handle.call(black_box(&input))))
+    };
+    group.bench_function("one_thread", |bencher| {
+        on_threads(bencher, [calls("bench.echo")]);
+    });
+    group.bench_function("two_threads_distinct_executors", |bencher| {
+        on_threads(bencher, [calls("bench.echo"), calls("bench.copy")]);
+    });
+    group.bench_function("two_threads_distinct_plugins", |bencher| {
+        on_threads(bencher, [calls("bench.echo"), calls("other.echo")]);
+    });
+    group.bench_function("two_threads_same_executor", |bencher| {
+        on_threads(bencher, [calls("bench.echo"), calls("bench.echo")]);
+    });
+    // What this machine's two cores are worth, without anything of floe's.
+    let direct = || drop(black_box(work::echo(black_box(&input))));
+    group.bench_function("direct_one_thread", |bencher| {
+        on_threads(bencher, [direct]);
+    });
+    group.bench_function("direct_two_threads", |bencher| {
+        on_threads(bencher, [direct, direct]);
     });
     group.finish();
 
@@ -56,21 +108,25 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter(|| registry.has(black_box("bench.echo")));
     });
     group.bench_function("by_name_2_threads", |bencher| {
-        bencher.iter_custom(|iterations| {
-            let look_up = || {
-                for _ in 0..iterations {
-                    black_box(registry.has(black_box("bench.echo")));
-                }
-            };
-            let start = Instant::now();
-            std::thread::scope(|scope| {
-                scope.spawn(look_up);
-                look_up();
-            });
-            start.elapsed()
-        });
+        let look_up = || {
+            black_box(registry.has(black_box("bench.echo")));
+        };
+        on_threads(bencher, [look_up, look_up]);
     });
     group.finish();
+}
+
+/// Times what each of some threads does, all of them at the same time.
+fn on_threads<const N: usize>(bencher: &mut Bencher<'_>, acts: [impl Fn() + Sync; N]) {
+    bencher.iter_custom(|iterations| {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for act in &acts {
+                scope.spawn(move || (0..iterations).for_each(|_| act()));
+            }
+        });
+        start.elapsed()
+    });
 }
 
 pub(crate) fn record() -> Record {

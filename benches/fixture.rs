@@ -8,11 +8,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use floe_registry::{Registry, Trust};
+use floe_registry::{Registry, RegistryBuilder, Trust};
 use tempfile::TempDir;
 
 /// Names the directory of plugins whose copies another process is to put in the store.
 const WARM: &str = "FLOE_BENCH_WARM";
+/// Names what is to be told of a process of its own.
+const ALONE: &str = "FLOE_BENCH_ALONE";
 /// Names the store.
 const WARM_STORE: &str = "FLOE_BENCH_WARM_STORE";
 
@@ -48,14 +50,35 @@ pub(crate) fn directory() -> TempDir {
 
 /// A copy of the library in `directory` with a content of its own: mapping it maps it anew.
 pub(crate) fn copy(directory: &Path) -> PathBuf {
+    write_anew(directory, fs::read(library()).unwrap())
+}
+
+/// The same, of another plugin: `name` is as long as `bench`, and stands in its place, also in the
+/// node types.
+pub(crate) fn copy_named(directory: &Path, name: &str) -> PathBuf {
+    const NAME: &[u8] = b"bench";
+    assert_eq!(name.len(), NAME.len());
+    let mut bytes = fs::read(library()).unwrap();
+    // In the manifest, which stands in the note and in the code, names are between quotes.
+    let mut at = 0;
+    while let Some(next) = bytes[at..].iter().position(|byte| *byte == b'"') {
+        at += next + 1;
+        let (end, rest) = (at + NAME.len(), &bytes[at..]);
+        if rest.starts_with(NAME) && matches!(rest.get(NAME.len()), Some(b'"' | b'.')) {
+            bytes[at..end].copy_from_slice(name.as_bytes());
+        }
+    }
+    write_anew(directory, bytes)
+}
+
+fn write_anew(directory: &Path, mut bytes: Vec<u8>) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = directory.join(format!("libcopy{count}.so"));
-    // Written from memory and synced, as floe's own copies are: mapping what is on the disk alone, or
-    // is on its way there, would measure the disk.
-    let mut bytes = fs::read(library()).unwrap();
     // What follows the section table belongs to nothing.
     write!(bytes, "{}-{count}", std::process::id()).unwrap();
+    // Written from memory and synced, as floe's own copies are: mapping what is on the disk alone, or
+    // is on its way there, would measure the disk.
     let mut file = fs::File::create(&path).unwrap();
     file.write_all(&bytes).unwrap();
     file.sync_all().unwrap();
@@ -71,14 +94,31 @@ pub(crate) fn hollow(path: &Path) {
     file.set_len(library.len() as u64).unwrap();
 }
 
-/// A registry of one file, which has the directory to itself.
+/// A registry of the files in a directory.
 pub(crate) fn registry(directory: &Path, store: &Path) -> Registry {
+    builder(directory, store).build().unwrap()
+}
+
+/// The same, to be set up otherwise.
+pub(crate) fn builder(directory: &Path, store: &Path) -> RegistryBuilder {
     Registry::builder()
         .directory(directory)
         .store(store.join("store"))
         .trust(Trust::Owner)
-        .build()
-        .unwrap()
+}
+
+/// Whether each bench is only run once, to see that it runs: what is printed beside them may be of
+/// less then.
+pub(crate) fn is_smoke() -> bool {
+    std::env::args().any(|argument| argument == "--test")
+}
+
+/// The resident memory of this process in bytes, where the system tells.
+pub(crate) fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Waits until files that were just written are old enough for their content to be remembered, and
@@ -98,6 +138,20 @@ pub(crate) fn warm_store(directories: &Path, store: &Path) {
     assert!(status.success(), "the store cannot be filled");
 }
 
+/// Runs this program again for something that is told of a process that has done nothing else yet.
+pub(crate) fn alone(what: &str) {
+    let status = command(std::env::current_exe().unwrap())
+        .env(ALONE, what)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{what} cannot be told");
+}
+
+/// What this process was run for by [`alone`].
+pub(crate) fn is_alone_for() -> Option<String> {
+    std::env::var(ALONE).ok()
+}
+
 /// Does what the other process of [`warm_store`] is there for.
 pub(crate) fn warm_store_if_asked() -> bool {
     let (Some(directories), Some(store)) = (std::env::var_os(WARM), std::env::var_os(WARM_STORE))
@@ -105,9 +159,10 @@ pub(crate) fn warm_store_if_asked() -> bool {
         return false;
     };
     for directory in fs::read_dir(directories).unwrap() {
-        registry(&directory.unwrap().path(), Path::new(&store))
-            .load("bench.echo")
-            .unwrap();
+        let registry = registry(&directory.unwrap().path(), Path::new(&store));
+        for plugin in registry.list() {
+            registry.load(&format!("{}.echo", plugin.name)).unwrap();
+        }
     }
     true
 }

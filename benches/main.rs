@@ -10,10 +10,16 @@
 )]
 
 mod call;
+mod events;
 mod fixture;
+mod instances;
 mod load;
+mod memory;
 mod scan;
+mod start;
+mod upgrade;
 mod value;
+mod watch;
 #[path = "plugin/src/work.rs"]
 mod work;
 
@@ -23,10 +29,19 @@ fn main() {
     if fixture::warm_store_if_asked() {
         return;
     }
+    if fixture::is_alone_for().as_deref() == Some(memory::ALONE) {
+        memory::tell();
+        return;
+    }
     let mut criterion = Criterion::default().configure_from_args();
     scan::benches(&mut criterion);
     load::benches(&mut criterion);
     call::benches(&mut criterion);
+    instances::benches(&mut criterion);
+    upgrade::benches(&mut criterion);
+    events::benches(&mut criterion);
+    start::benches(&mut criterion);
+    watch::benches(&mut criterion);
     value::benches(&mut criterion);
     criterion.final_summary();
 }

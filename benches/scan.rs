@@ -35,21 +35,15 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 
 /// Prints what a registry of them adds to the memory of this process.
 fn tell_memory(directory: &Path) {
-    let Some(before) = resident() else { return };
+    let Some(before) = fixture::resident() else {
+        return;
+    };
     let store = fixture::directory();
     let registry = fixture::registry(directory, store.path());
     assert_eq!(registry.list().len(), PLUGINS);
-    if let Some(after) = resident() {
+    if let Some(after) = fixture::resident() {
         let kib = after.saturating_sub(before) / 1024;
         eprintln!("scan/1000/resident: {kib} KiB for {PLUGINS} plugins");
     }
     drop(registry);
-}
-
-/// The resident memory of this process in bytes, where the system tells.
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
 }

@@ -94,6 +94,12 @@ pub mod __fuzz {
     pub use crate::discover::fuzz_read as read;
 }
 
+/// For the benches.
+#[doc(hidden)]
+pub mod __bench {
+    pub use crate::event::publisher;
+}
+
 /// The examples of the readmes are tested with the crate's own.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

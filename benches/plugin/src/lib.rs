@@ -3,21 +3,34 @@
 
 mod work;
 
-use floe_plugin_api::{CallContext, HostRef, NoConfig, Plugin, Result, Value, export_plugin};
+use floe_plugin_api::{CallContext, HostRef, Plugin, Result, Value, data, export_plugin};
 
 use crate::work::Record;
+
+/// What may be set: something, so that a plugin can be configured anew.
+#[data]
+struct Config {
+    /// Changes nothing.
+    #[serde(default)]
+    number: u64,
+}
 
 struct Bench;
 
 impl Plugin for Bench {
-    type Config = NoConfig;
+    type Config = Config;
 
-    fn start(_config: NoConfig, _host: HostRef) -> Result<Self> {
+    fn start(config: Config, _host: HostRef) -> Result<Self> {
+        let _ = config.number;
         Ok(Self)
     }
 }
 
 fn echo(_bench: &Bench, input: &Value, _call: &CallContext<'_>) -> Result<Value> {
+    work::echo(input)
+}
+
+fn copy(_bench: &Bench, input: &Value, _call: &CallContext<'_>) -> Result<Value> {
     work::echo(input)
 }
 
@@ -32,6 +45,8 @@ export_plugin! {
     executors: [
         /// Gives back what it is given.
         "bench.echo" => echo,
+        /// Gives back what it is given, by another name.
+        "bench.copy" => copy,
         /// Takes a record and gives one.
         "bench.record" => record,
     ],
