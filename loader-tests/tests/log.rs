@@ -69,6 +69,9 @@ static PANICS: AtomicBool = AtomicBool::new(false);
 
 static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
 
+/// The spans that were made: what for, and the plugin and its version.
+static SPANS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// The most verbose level that is wanted: 1 for errors, 5 for everything.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
@@ -118,7 +121,16 @@ impl Subscriber for Recorder {
             .push(seen);
     }
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut seen = Seen::default();
+        attributes.record(&mut seen);
+        let plugin = seen.fields.get("plugin").cloned().unwrap_or_default();
+        let version = seen.fields.get("version").cloned().unwrap_or_default();
+        let told = format!("{} {plugin} {version}", attributes.metadata().name());
+        SPANS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(told.trim().to_owned());
         span::Id::from_u64(1)
     }
 
@@ -252,6 +264,24 @@ fn events_reach_the_host_and_only_those_that_it_wants_are_formatted() {
     let handle = scene.registry().get("good.log").unwrap();
     handle.call(&Value::Null).unwrap();
     assert_eq!(seen().len(), 1);
+
+    // What floe itself does is in spans that say of which plugin.
+    want(5);
+    let traced = Scene::empty();
+    traced.install("traced", &Library::of(Fixture::Probe).named("traced"));
+    SPANS.lock().unwrap().clear();
+    traced.registry().call("traced.echo", &Value::Null).unwrap();
+    let spans = std::mem::take(&mut *SPANS.lock().unwrap());
+    assert_eq!(
+        spans,
+        [
+            "discover",
+            "admit traced 1.0.0",
+            "load traced 1.0.0",
+            "start traced 1.0.0",
+            "call traced 1.0.0"
+        ]
+    );
 
     want(0);
     assert_eq!(log("good").1, vec![]);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{Error, ErrorKind, HealthState, Value};
+use tracing::level_filters::LevelFilter;
 
 use super::door::{Door, Doors};
 use super::ending::{self, Ended, Remains};
@@ -265,6 +266,9 @@ impl Running {
             return Err(self.explain(operation, &gone()));
         };
         self.touch();
+        // One load where nobody traces.
+        let traced = LevelFilter::current() >= LevelFilter::TRACE;
+        let _span = traced.then(|| self.span(operation).entered());
         let entry = recorder.map(Recorder::begin);
         match instance.execute(operation, input, call, output) {
             Ok(()) => {
@@ -280,6 +284,14 @@ impl Running {
                 Err(self.failed(operation, &error))
             }
         }
+    }
+
+    #[cold]
+    fn span(&self, operation: u32) -> tracing::Span {
+        let manifest = self.slot.manifest();
+        let node_type = self.slot.executor(operation);
+        let node_type = node_type.map_or("", |executor| executor.node_type.as_str());
+        tracing::trace_span!("call", plugin = %manifest.name, version = %manifest.version, node_type)
     }
 
     #[cold]
