@@ -197,7 +197,8 @@ impl Store {
         make_private(&directory)?;
         let temporary = Temporary::new(&directory)?;
         temporary.write(text.as_bytes())?;
-        temporary.publish(&self.schema_file(digest), 0o600)
+        // Not synced: what is lost, or left empty, when the power is, is asked for again.
+        temporary.publish_unsynced(&self.schema_file(digest), 0o600)
     }
 
     /// Whether this host program, as it looks now, has found the layout of a content's types right.
