@@ -13,7 +13,6 @@ pub use kind::{CircuitState, Ending, Event};
 /// Publishes an event, such as each start is, on a bus like a registry's; and who listens to that. For
 /// the benches.
 #[doc(hidden)]
-#[must_use]
 pub fn publisher(listeners: usize) -> (impl Fn() + Send, Vec<Subscription<Event>>) {
     use crate::id::{Build, PluginId, Scope};
 
