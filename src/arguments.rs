@@ -355,7 +355,7 @@ pub(crate) struct Call {
     /// How long the answer is waited for, such as 500ms, 5s, 2m or 1h
     ///
     /// The executor is told. When the time is over the command ends with exit code 4, whatever the
-    /// executor does. `call` of [deadlines] in floe.toml bounds it too: the shorter counts.
+    /// executor does. `deadlines.call` in floe.toml bounds it too: the shorter counts.
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<Duration>,
 }
@@ -371,7 +371,7 @@ pub(crate) struct Why {
 /// What `floe start` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Start {
-    /// How many plugins are started at once [default: `parallel` of [start] in floe.toml, or 5]
+    /// How many plugins are started at once [default: `start.parallel` in floe.toml, or 5]
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<NonZeroUsize>,
     /// Begins no other start once one has failed
