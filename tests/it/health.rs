@@ -79,8 +79,8 @@ fn what_does_not_start_is_not_well() {
     plugin         version  state  took  message
     ───
     compute/made   0.1.0    healthy  [time]
-    compute/moody  0.1.0    failed           cannot start plugin `moody 0.1.0`: cannot wake up: the disk is gone
-    compute/needy  0.1.0    skipped          not tried because of `moody 0.1.0`, which failed
+    compute/moody  0.1.0    failed  cannot start plugin `moody 0.1.0`: cannot wake up: the disk is gone
+    compute/needy  0.1.0    skipped  not tried because of `moody 0.1.0`, which failed
 
     unhealthy
     ");

@@ -242,6 +242,8 @@ macro_rules! assert_timed {
             (r"\b[0-9,]+ bytes", "[size]"),
             (r" *\b[0-9]+(\.[0-9]+)?(ns|µs|ms|s)\b", "  [time]"),
             (r"  +(load|start|took|mean|p50|p95|p99|max)\b", "  $1"),
+            // Where there is no time, there is as much room as the times of the others take.
+            (r"(failed|skipped)  +([a-z`])", "$1  $2"),
             (r"(?m)^─+( ─+)+$", "───"),
         ]}, {
             insta::assert_snapshot!($ended.seen(), @$snapshot);
