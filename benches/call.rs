@@ -90,8 +90,15 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     group.bench_function("two_threads_distinct_plugins", |bencher| {
         on_threads(bencher, [calls("bench.echo"), calls("other.echo")]);
     });
+    let mut is_told = false;
     group.bench_function("two_threads_same_executor", |bencher| {
-        on_threads(bencher, [calls("bench.echo"), calls("bench.echo")]);
+        let one = calls("bench.echo");
+        if !std::mem::replace(&mut is_told, true) {
+            tell_scaling("the same executor", &[&one, &calls("bench.echo")]);
+            tell_scaling("distinct executors", &[&one, &calls("bench.copy")]);
+            tell_scaling("distinct plugins", &[&one, &calls("other.echo")]);
+        }
+        on_threads(bencher, [one, calls("bench.echo")]);
     });
     // What this machine's two cores are worth, without anything of floe's.
     let direct = || drop(black_box(work::echo(black_box(&input))));
@@ -118,15 +125,40 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 
 /// Times what each of some threads does, all of them at the same time.
 fn on_threads<const N: usize>(bencher: &mut Bencher<'_>, acts: [impl Fn() + Sync; N]) {
-    bencher.iter_custom(|iterations| {
-        let start = Instant::now();
-        std::thread::scope(|scope| {
-            for act in &acts {
-                scope.spawn(move || (0..iterations).for_each(|_| act()));
-            }
-        });
-        start.elapsed()
+    let acts: [&(dyn Fn() + Sync); N] = std::array::from_fn(|index| &acts[index] as _);
+    bencher.iter_custom(|iterations| time_on_threads(iterations, &acts));
+}
+
+fn time_on_threads(iterations: u64, acts: &[&(dyn Fn() + Sync)]) -> Duration {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for act in acts {
+            scope.spawn(move || (0..iterations).for_each(|_| act()));
+        }
     });
+    start.elapsed()
+}
+
+/// Prints how many times what one thread does two do in a time. One and two take turns, so that a
+/// machine that is slow for a while is so for both.
+fn tell_scaling(what: &str, acts: &[&(dyn Fn() + Sync); 2]) {
+    let (rounds, iterations) = if fixture::is_smoke() {
+        (1, 100)
+    } else {
+        (31, 200_000)
+    };
+    let mut ratios: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let one = time_on_threads(iterations, &acts[..1]);
+            let two = time_on_threads(iterations, acts);
+            2.0 * one.as_secs_f64() / two.as_secs_f64()
+        })
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    eprintln!(
+        "call/two_threads: {what}: {:.2} × what one thread does (median of {rounds})",
+        ratios[rounds / 2]
+    );
 }
 
 pub(crate) fn record() -> Record {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use floe_registry::api::Value;
 use floe_registry::{Registry, RegistryBuilder, Trust};
 use tempfile::TempDir;
 
@@ -127,8 +128,8 @@ pub(crate) fn settle() {
     std::thread::sleep(Duration::from_millis(300));
 }
 
-/// Puts the copies of all plugins below a directory in a store, from another process: in this one
-/// they are not to be mapped yet.
+/// Uses all plugins below a directory for the first time, which fills a store, from another process: in
+/// this one they are not to be mapped yet.
 pub(crate) fn warm_store(directories: &Path, store: &Path) {
     let status = command(std::env::current_exe().unwrap())
         .env(WARM, directories)
@@ -161,7 +162,8 @@ pub(crate) fn warm_store_if_asked() -> bool {
     for directory in fs::read_dir(directories).unwrap() {
         let registry = registry(&directory.unwrap().path(), Path::new(&store));
         for plugin in registry.list() {
-            registry.load(&format!("{}.echo", plugin.name)).unwrap();
+            let executor = format!("{}.echo", plugin.name);
+            registry.call(&executor, &Value::Null).unwrap();
         }
     }
     true

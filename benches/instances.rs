@@ -26,7 +26,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("instances");
 
     let registry = fixture::registry(directory.path(), store.path());
-    let [one] = scoped(&registry);
+    let [one] = scoped(&registry, "bench.echo");
     one.call(&input).unwrap();
     group.bench_function("hit", |bencher| {
         bencher.iter(|| one.call(black_box(&input)));
@@ -34,7 +34,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 
     // Each call starts an instance; the one that gives way is stopped beside it.
     let registry = with_room_for(1);
-    let [one, other] = scoped(&registry);
+    let [one, other] = scoped(&registry, "bench.echo");
     let mut turn = false;
     group.bench_function("miss_create", |bencher| {
         bencher.iter(|| {
@@ -50,7 +50,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             tell_hit_rates(&with_room_for);
         }
         let registry = with_room_for(256);
-        let handles: [Handle; EXECUTORS] = scoped(&registry);
+        let handles: [Handle; EXECUTORS] = scoped(&registry, "bench.echo");
         let mut zipf = Zipf::new();
         for _ in 0..warm_up() {
             handles[zipf.draw()].call(&input).unwrap();
@@ -64,7 +64,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             fixture::alone(memory::ALONE);
         }
         let registry = with_room_for(EXECUTORS);
-        let handles: [Handle; EXECUTORS] = scoped(&registry);
+        let handles: [Handle; EXECUTORS] = scoped(&registry, "bench.echo");
         bencher.iter_batched(
             || registry.stop(),
             |_| {
@@ -79,9 +79,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
 }
 
 /// Handles to one executor, each on an instance of its own.
-pub(crate) fn scoped<const N: usize>(registry: &Registry) -> [Handle; N] {
-    let echo = registry.get("bench.echo").unwrap();
-    std::array::from_fn(|index| echo.scoped(&Scope::new(&format!("scope-{index}"))))
+pub(crate) fn scoped<const N: usize>(registry: &Registry, executor: &str) -> [Handle; N] {
+    let executor = registry.get(executor).unwrap();
+    std::array::from_fn(|index| executor.scoped(&Scope::new(&format!("scope-{index}"))))
 }
 
 fn warm_up() -> usize {
@@ -128,7 +128,7 @@ fn tell_hit_rates(with_room_for: &impl Fn(usize) -> Registry) {
 
 /// The hit rate of a registry, after a time to warm up.
 fn hit_rate(registry: &Registry) -> f64 {
-    let handles: [Handle; EXECUTORS] = scoped(registry);
+    let handles: [Handle; EXECUTORS] = scoped(registry, "bench.echo");
     let mut zipf = Zipf::new();
     let mut call = |count| {
         for _ in 0..count {

@@ -9,14 +9,14 @@ use crate::{fixture, instances};
 pub(crate) const ALONE: &str = "memory";
 
 const INSTANCES: usize = 1_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 20;
 
 /// Prints what an idle instance takes, and whether starts and stops leave anything behind.
 pub(crate) fn tell() {
     let (directory, store) = (fixture::directory(), fixture::directory());
     fixture::copy(directory.path());
     let registry = fixture::registry(directory.path(), store.path());
-    let handles: [Handle; INSTANCES] = instances::scoped(&registry);
+    let handles: [Handle; INSTANCES] = instances::scoped(&registry, "bench.echo");
     // The code, and what the first start of anything takes, is not an instance's.
     registry.call("bench.echo", &Value::Null).unwrap();
     let mut started = Vec::new();

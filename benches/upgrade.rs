@@ -1,22 +1,25 @@
 //! What it costs to publish a generation, and what callers notice of it.
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use floe_registry::api::{Value, value};
 use floe_registry::{Handle, Registry};
 
-use crate::fixture;
+use crate::{fixture, instances};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let (directory, store) = (fixture::directory(), fixture::directory());
     fixture::copy(directory.path());
+    fixture::copy_named(directory.path(), "other");
     let registry = fixture::registry(directory.path(), store.path());
     let mut group = criterion.benchmark_group("upgrade");
     let mut number = 0_u64;
-    // Nothing runs: a catalog, and no start.
+    // Nothing runs: a catalog, and no start. The code is mapped, and its schemas are known.
+    registry.load("bench.echo").unwrap();
+    registry.describe("bench.echo").unwrap();
     group.bench_function("publish_idle", |bencher| {
         bencher.iter(|| publish(&registry, &mut number));
     });
@@ -28,6 +31,15 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter(|| publish(&registry, &mut number));
         if !std::mem::replace(&mut is_told, true) {
             tell_first_calls(&registry, &echo, &mut number);
+            tell_latencies(&registry, &echo, &mut number);
+            let others: [Handle; 999] = instances::scoped(&registry, "other.echo");
+            for other in &others {
+                other.call(&Value::Null).unwrap();
+            }
+            eprintln!(
+                "upgrade/publish: beside {} more live instances:",
+                others.len()
+            );
             tell_latencies(&registry, &echo, &mut number);
         }
     });
@@ -59,8 +71,9 @@ fn tell_first_calls(registry: &Registry, echo: &Handle, number: &mut u64) {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for _ in 0..publishes() {
         publish(registry, number);
-        // What was replaced is stopped meanwhile.
-        std::thread::sleep(Duration::from_millis(2));
+        // What was replaced is stopped meanwhile. (Slept through, it would be the time of a core that
+        // wakes up.)
+        spin(Duration::from_millis(2));
         first.push(timed(echo, &input));
         second.push(timed(echo, &input));
     }
@@ -68,37 +81,57 @@ fn tell_first_calls(registry: &Registry, echo: &Handle, number: &mut u64) {
     tell("second call", &mut second);
 }
 
-/// Prints how long the calls of a thread take that does nothing but call, while generations are
-/// published and while none is.
+/// Prints how long the calls of a thread take that does nothing but call: all of them, and the longest
+/// during each publication; and the same without any, during times as long.
 fn tell_latencies(registry: &Registry, echo: &Handle, number: &mut u64) {
-    const PAUSE: Duration = Duration::from_millis(2);
     let input = Value::from(7);
-    for publishing in [false, true] {
-        let ended = AtomicBool::new(false);
+    let mut length = Duration::ZERO;
+    for publishing in [true, false] {
+        // Odd during a publication.
+        let (window, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
         let mut latencies = Vec::with_capacity(20_000_000);
+        let mut longest = vec![Duration::ZERO; publishes() as usize];
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let start = Instant::now();
                 for _ in 0..publishes() {
+                    window.fetch_add(1, Ordering::SeqCst);
                     if publishing {
                         publish(registry, number);
+                    } else {
+                        spin(length);
                     }
-                    std::thread::sleep(PAUSE);
+                    window.fetch_add(1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(2));
                 }
-                // As long with as without.
-                std::thread::sleep((PAUSE * publishes() * 3 / 2).saturating_sub(start.elapsed()));
-                ended.store(true, Ordering::Relaxed);
+                if publishing {
+                    let pauses = Duration::from_millis(2) * publishes();
+                    length = start.elapsed().saturating_sub(pauses) / publishes();
+                }
+                ended.store(true, Ordering::SeqCst);
             });
-            while !ended.load(Ordering::Relaxed) {
-                latencies.push(timed(echo, &input));
+            while !ended.load(Ordering::SeqCst) {
+                let before = window.load(Ordering::SeqCst);
+                let latency = timed(echo, &input);
+                latencies.push(latency);
+                for number in [before, window.load(Ordering::SeqCst)] {
+                    if number % 2 == 1 {
+                        let longest = &mut longest[number / 2];
+                        *longest = latency.max(*longest);
+                    }
+                }
             }
         });
-        let what = if publishing {
-            "calls during publications"
-        } else {
-            "calls without any"
-        };
-        tell(what, &mut latencies);
+        let beside = if publishing { "publishing" } else { "not" };
+        tell(&format!("{beside}: all calls"), &mut latencies);
+        tell(&format!("{beside}: the longest of each time"), &mut longest);
+    }
+}
+
+fn spin(length: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < length {
+        std::hint::spin_loop();
     }
 }
 
