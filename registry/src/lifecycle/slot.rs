@@ -99,6 +99,8 @@ pub(crate) struct Slot {
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
     schemas: OnceLock<Arc<Schemas>>,
+    /// What it is configured with where no caller says otherwise, once that was found to fit.
+    effective: OnceLock<Arc<Effective>>,
     circuit: Circuit,
     failure: Mutex<Option<Failure>>,
     took: Mutex<Took>,
@@ -163,6 +165,7 @@ impl Slot {
             given,
             image: OnceLock::new(),
             schemas: OnceLock::new(),
+            effective: OnceLock::new(),
             circuit: Circuit::new(
                 ground.circuit.panics,
                 ground.circuit.window,
@@ -497,7 +500,26 @@ impl Slot {
 
     /// The configuration that an instance is started with: what was given for the plugin, what a
     /// caller put on top of that, and the schema's defaults. In work that is bounded.
-    pub(crate) fn configure(&self, given: &Given) -> Result<Effective, CallError> {
+    pub(crate) fn configure(
+        &self,
+        own: Option<&floe_plugin_api::Value>,
+    ) -> Result<Arc<Effective>, CallError> {
+        if let Some(own) = own {
+            return self.resolve(&self.given.with(own.clone())).map(Arc::new);
+        }
+        // Nothing of it changes, and to check it against the schema takes longer than most starts.
+        if let Some(effective) = self.effective.get() {
+            return Ok(effective.clone());
+        }
+        let effective = Arc::new(self.resolve(&self.given)?);
+        // Code that could not describe itself is asked again.
+        if self.schemas.get().is_some() {
+            return Ok(self.effective.get_or_init(|| effective).clone());
+        }
+        Ok(effective)
+    }
+
+    fn resolve(&self, given: &Given) -> Result<Effective, CallError> {
         let schemas = match self.schemas_of_code() {
             Ok(schemas) => schemas,
             // What was given cannot be judged; nothing need not be.

@@ -12,7 +12,7 @@ use super::depend::{self, Necessity};
 use super::door::Door;
 use super::ending;
 use super::probe::Probe;
-use super::running::{Bound, Key, Lodging, Running};
+use super::running::{Bound, Key, Lodging, Override, Running};
 use super::slot::Slot;
 use super::supervisor::Supervisor;
 use super::target::Target;
@@ -210,21 +210,18 @@ impl Supervisor {
         slot.make_ready()?;
         let ground = self.ground();
         let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
-        let given = match &key.lodging.config {
-            Some(config) => slot.given().with(config.value().clone()),
-            None => (**slot.given()).clone(),
-        };
+        let own = key.lodging.config.clone();
         let host = voice.clone();
         let body = move |slot: &Arc<Slot>| -> Result<Started, CallError> {
             let span = tracing::debug_span!("start", plugin = %slot.manifest().name, version = %slot.manifest().version);
             let _entered = span.enter();
-            let effective = slot.configure(&given)?;
+            let effective = slot.configure(own.as_ref().map(Override::value))?;
             let image = slot.image()?.clone();
             let began = Instant::now();
             match image.start(&effective.value, &effective.secrets, host) {
                 Ok(instance) => Ok(Started {
                     instance,
-                    secrets: effective.secrets,
+                    secrets: effective.secrets.clone(),
                     took: began.elapsed(),
                 }),
                 Err(error) => {
