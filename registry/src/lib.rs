@@ -49,15 +49,14 @@ mod info;
 mod lifecycle;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod private;
 mod registry;
 mod schema;
 mod stats;
 
 pub use floe_plugin_api as api;
 
-pub use self::admit::{
-    Admission, Admitted, Check, Compatibility, Store, StoreError, Trust, Verdict, judge,
-};
+pub use self::admit::{Admission, Admitted, Check, Compatibility, Store, Trust, Verdict, judge};
 pub use self::builder::{BuildError, RegistryBuilder};
 pub use self::config::{
     CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STORE_VARIABLE,
@@ -81,6 +80,7 @@ pub use self::lifecycle::{
     Abandoned, CacheStats, HealthReport, InstanceStop, Mode, PluginHealth, PluginStart, Standing,
     StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError,
 };
+pub use self::private::PrivateError;
 pub use self::registry::{
     Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, MemoryStats,
     PluginStats, RefusedTrace, RegisterError, Registry, Stats,

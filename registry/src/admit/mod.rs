@@ -15,8 +15,8 @@ mod trust;
 mod verdict;
 
 pub use compat::Compatibility;
+pub use store::Store;
 pub(crate) use store::{LayoutChecked, Stored};
-pub use store::{Store, StoreError};
 pub use trust::Trust;
 pub use verdict::{Admission, Admitted, Check, Verdict, judge};
 pub(crate) use verdict::{admit, user};

@@ -12,10 +12,9 @@
 //! host that runs the copy. Every file is written under a temporary name, synced and renamed, so
 //! that any number of processes may share a store and none ever sees half of a file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +24,7 @@ use super::Admitted;
 use crate::discover::{self, Candidate, FileIdentity};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
+use crate::private::{self, PrivateError, Temporary};
 
 /// How long a file must have been left alone before its looks are trusted to tell its content: a
 /// file system's clock ticks every few milliseconds, and two writes in one tick look the same.
@@ -58,46 +58,6 @@ impl Stored {
 /// That the layout of a content's types was found right by this very program. Only the store says so.
 pub(crate) struct LayoutChecked(());
 
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// A file or directory of the store could not be read or written.
-    #[error("cannot {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it did not work.
-        source: io::Error,
-    },
-    /// Others than the user of the process may write to the store.
-    #[error("the store `{}` is not private: {found}", path.display())]
-    NotPrivate {
-        /// The store's root.
-        path: PathBuf,
-        /// Its owner or its mode.
-        found: String,
-    },
-    /// The system's loader would take a part of the path for a variable.
-    #[error("the store's path `{}` holds a `$`, which the system's loader replaces", path.display())]
-    Path {
-        /// The store's root.
-        path: PathBuf,
-    },
-}
-
-impl StoreError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
-
 /// Which content a file had, by its looks, and what its copy looked like when it was verified.
 #[derive(Serialize, Deserialize)]
 struct Seen {
@@ -130,9 +90,9 @@ impl Store {
             .map_err(|error| Box::new(unreadable(path, &error)))?;
         let looks = FileIdentity::of(&original, path)
             .map_err(|error| Box::new(unreadable(path, &error)))?;
-        let refuse = |error: StoreError| Box::new(unusable(path, &error));
+        let refuse = |error: PrivateError| Box::new(unusable(path, &error));
         if looks == candidate.identity()
-            && check_private(&self.root).is_ok()
+            && private::check(&self.root).is_ok()
             && let Some(stored) = self.remembered(looks)
         {
             return Ok(stored);
@@ -191,10 +151,10 @@ impl Store {
     }
 
     /// Remembers what a plugin's `describe` answered.
-    pub(crate) fn remember_schemas(&self, digest: Digest, text: &str) -> Result<(), StoreError> {
+    pub(crate) fn remember_schemas(&self, digest: Digest, text: &str) -> Result<(), PrivateError> {
         self.prepare()?;
         let directory = self.root.join("schemas");
-        make_private(&directory)?;
+        private::make(&directory)?;
         let temporary = Temporary::new(&directory)?;
         temporary.write(text.as_bytes())?;
         // Not synced: what is lost, or left empty, when the power is, is asked for again.
@@ -220,14 +180,14 @@ impl Store {
         &self,
         digest: Digest,
         host: FileIdentity,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), PrivateError> {
         if !settled(host) {
             return Ok(());
         }
         let directory = self.root.join("layouts");
-        make_private(&directory)?;
+        private::make(&directory)?;
         let text = serde_json::to_vec(&host)
-            .map_err(|error| StoreError::io("write", &directory)(error.into()))?;
+            .map_err(|error| PrivateError::io("write", &directory)(error.into()))?;
         let temporary = Temporary::new(&directory)?;
         temporary.write(&text)?;
         temporary.publish_unsynced(&self.layout_file(digest, host), 0o600)
@@ -258,24 +218,15 @@ impl Store {
     }
 
     /// Makes the store's directories where they are missing, and checks that it is private.
-    fn prepare(&self) -> Result<(), StoreError> {
+    fn prepare(&self) -> Result<(), PrivateError> {
         if self.root.as_os_str().as_encoded_bytes().contains(&b'$') {
-            return Err(StoreError::Path {
+            return Err(PrivateError::Path {
                 path: self.root.clone(),
             });
         }
-        match check_private(&self.root) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                if let Some(parent) = self.root.parent() {
-                    fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
-                }
-                make_private(&self.root)?;
-                check_private(&self.root)?;
-            }
-            checked => checked?,
-        }
-        make_private(&self.objects())?;
-        make_private(&self.root.join("seen"))
+        private::prepare(&self.root)?;
+        private::make(&self.objects())?;
+        private::make(&self.root.join("seen"))
     }
 
     /// The verified copy of a file that looks as it did when it was copied.
@@ -288,11 +239,11 @@ impl Store {
         (seen.original == looks && seen.copy == copy).then_some(Stored { path, digest })
     }
 
-    fn remember(&self, looks: FileIdentity, stored: &Stored) -> Result<(), StoreError> {
+    fn remember(&self, looks: FileIdentity, stored: &Stored) -> Result<(), PrivateError> {
         let path = &stored.path;
         let copy = discover::open_library(path)
             .and_then(|file| FileIdentity::of(&file, path))
-            .map_err(StoreError::io("read", path))?;
+            .map_err(PrivateError::io("read", path))?;
         if !settled(looks) {
             return Ok(());
         }
@@ -302,7 +253,7 @@ impl Store {
             digest: stored.digest.to_string(),
         };
         let text = serde_json::to_vec(&seen)
-            .map_err(|error| StoreError::io("write", path)(error.into()))?;
+            .map_err(|error| PrivateError::io("write", path)(error.into()))?;
         let temporary = Temporary::new(&self.root.join("seen"))?;
         temporary.write(&text)?;
         temporary.publish_unsynced(&self.seen(looks), 0o600)
@@ -355,7 +306,7 @@ fn copy(original: &mut File, temporary: &Temporary, path: &Path) -> Result<Diges
     let hashed = hash(original, |bytes| {
         temporary.file().write_all(bytes).map_err(|error| {
             let kind = error.kind();
-            unwritten = Some(StoreError::io("write", &temporary.path)(error));
+            unwritten = Some(PrivateError::io("write", temporary.path())(error));
             kind.into()
         })
     });
@@ -366,149 +317,15 @@ fn copy(original: &mut File, temporary: &Temporary, path: &Path) -> Result<Diges
     }
 }
 
-/// A file that is removed unless it is published.
-struct Temporary {
-    file: File,
-    path: PathBuf,
-    published: std::cell::Cell<bool>,
-}
-
-impl Temporary {
-    fn new(directory: &Path) -> Result<Self, StoreError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = directory.join(format!(".{}-{count}", std::process::id()));
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            match options.open(&path) {
-                Ok(file) => {
-                    return Ok(Self {
-                        file,
-                        path,
-                        published: std::cell::Cell::new(false),
-                    });
-                }
-                // Left by a process of the same number that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(StoreError::io("create a file in", directory)(source)),
-            }
-        }
-    }
-
-    const fn file(&self) -> &File {
-        &self.file
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        (&self.file)
-            .write_all(bytes)
-            .map_err(StoreError::io("write", &self.path))
-    }
-
-    /// Gives the file its name, for good: it is there after a loss of power, whole.
-    fn publish(self, path: &Path, mode: u32) -> Result<(), StoreError> {
-        self.file
-            .sync_all()
-            .map_err(StoreError::io("sync", &self.path))?;
-        self.publish_unsynced(path, mode)?;
-        match path.parent() {
-            Some(directory) => File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(StoreError::io("sync", directory)),
-            None => Ok(()),
-        }
-    }
-
-    fn publish_unsynced(self, path: &Path, mode: u32) -> Result<(), StoreError> {
-        set_mode(&self.file, mode).map_err(StoreError::io("set the mode of", &self.path))?;
-        fs::rename(&self.path, path).map_err(StoreError::io("create", path))?;
-        self.published.set(true);
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.published.get() {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
-    Ok(())
-}
-
-fn make_private(directory: &Path) -> Result<(), StoreError> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(StoreError::io("create", directory)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(unix)]
-fn check_private(root: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::MetadataExt;
-
-    let metadata = fs::symlink_metadata(root).map_err(StoreError::io("read", root))?;
-    let user = rustix::process::geteuid().as_raw();
-    let found = if metadata.is_symlink() {
-        "it is a link".to_owned()
-    } else if !metadata.is_dir() {
-        "it is not a directory".to_owned()
-    } else if metadata.uid() != user {
-        format!(
-            "it belongs to user `{}`, this process runs as `{user}`",
-            metadata.uid()
-        )
-    } else if metadata.mode() & 0o077 != 0 {
-        format!(
-            "its mode is `{:04o}`, expected `0700`",
-            metadata.mode() & 0o7777
-        )
-    } else {
-        return Ok(());
-    };
-    Err(StoreError::NotPrivate {
-        path: root.to_owned(),
-        found,
-    })
-}
-
-#[cfg(not(unix))]
-fn check_private(root: &Path) -> Result<(), StoreError> {
-    fs::symlink_metadata(root)
-        .map_err(StoreError::io("read", root))
-        .map(|_| ())
-}
-
-fn unusable(path: &Path, error: &StoreError) -> Rejection {
-    let found = match error {
-        StoreError::Io { source, .. } => format!("that floe {error}: `{source}`"),
-        _ => format!("that {error}"),
-    };
+fn unusable(path: &Path, error: &PrivateError) -> Rejection {
     Rejection::new(
         Stage::Load,
         "store",
         path,
-        found,
+        error.found(),
         "a private directory with room for a copy of the plugin",
         match error {
-            StoreError::Io { .. } => "free or mend it, or set `FLOE_STORE` to another directory",
+            PrivateError::Io { .. } => "free or mend it, or set `FLOE_STORE` to another directory",
             _ => "`chmod 700` and `chown` it, or set `FLOE_STORE` to another directory",
         },
     )

@@ -1,0 +1,329 @@
+//! Directories that only the user of the process may write to, and files in them that are whole or
+//! not there.
+//!
+//! Every file is written under a temporary name, which its writer holds locked, and renamed: any
+//! number of processes may share such a directory, none ever sees half of a file, and what a writer
+//! left behind that was killed can be told from what another one is writing still.
+
+use std::cell::Cell;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the names of temporary files begin with.
+const TEMPORARY: &str = ".tmp-";
+
+/// Why a private directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrivateError {
+    /// A file or directory in it could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it did not work.
+        source: io::Error,
+    },
+    /// Others than the user of the process may write there, or on the way there.
+    #[error("the directory `{}` is not private: {found}", path.display())]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is, or its mode; of it or of a directory above it.
+        found: String,
+    },
+    /// The system's loader would take a part of the path for a variable.
+    #[error("the path `{}` holds a `$`, which the system's loader replaces", path.display())]
+    Path {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl PrivateError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What is wrong, with the system's own words, on one line.
+    pub(crate) fn found(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("that floe {self}: `{source}`"),
+            _ => format!("that {self}"),
+        }
+    }
+}
+
+/// Makes a private directory where it is missing, with what is above it, and checks that it and the
+/// way there are private.
+pub(crate) fn prepare(root: &Path) -> Result<(), PrivateError> {
+    match check(root) {
+        Err(PrivateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = root.parent() {
+                fs::create_dir_all(parent).map_err(PrivateError::io("create", parent))?;
+            }
+            make(root)?;
+            check(root)
+        }
+        checked => checked,
+    }
+}
+
+/// Makes a directory for the user of the process alone, if it is not there.
+pub(crate) fn make(directory: &Path) -> Result<(), PrivateError> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(PrivateError::io("create", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a directory belongs to the user of the process, that nobody else may even read it, and
+/// that nobody but that user and root can put another one in its place.
+#[cfg(unix)]
+pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let user = rustix::process::geteuid().as_raw();
+    let refuse = |found: String| PrivateError::NotPrivate {
+        path: root.to_owned(),
+        found,
+    };
+    let metadata = fs::symlink_metadata(root).map_err(PrivateError::io("read", root))?;
+    if metadata.is_symlink() {
+        return Err(refuse("it is a link".to_owned()));
+    }
+    if !metadata.is_dir() {
+        return Err(refuse("it is not a directory".to_owned()));
+    }
+    if metadata.uid() != user {
+        return Err(refuse(format!(
+            "it belongs to user `{}`, this process runs as `{user}`",
+            metadata.uid()
+        )));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(refuse(format!(
+            "its mode is `{:04o}`, expected `0700`",
+            metadata.mode() & 0o7777
+        )));
+    }
+    let real = fs::canonicalize(root).map_err(PrivateError::io("read", root))?;
+    for above in real.ancestors().skip(1) {
+        let metadata = fs::symlink_metadata(above).map_err(PrivateError::io("read", above))?;
+        if let Some(found) = exposed(&metadata, user) {
+            return Err(refuse(format!("`{}` above it {found}", above.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Whether others than root and this user can rename what is in a directory, in words.
+#[cfg(unix)]
+fn exposed(metadata: &fs::Metadata, user: u32) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    const STICKY: u32 = 0o1000;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if owner != user && owner != 0 {
+        return Some(format!("belongs to user `{owner}`"));
+    }
+    // In a sticky directory, such as `/tmp`, everybody may rename their own alone.
+    (mode & 0o022 != 0 && mode & STICKY == 0)
+        .then(|| format!("has mode `{mode:04o}`, expected one that only its owner may write to"))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
+    fs::symlink_metadata(root)
+        .map_err(PrivateError::io("read", root))
+        .map(|_| ())
+}
+
+/// A file that is removed unless it is published. It is locked until then.
+pub(crate) struct Temporary {
+    file: File,
+    path: PathBuf,
+    published: Cell<bool>,
+}
+
+impl Temporary {
+    /// A new file in a private directory.
+    pub(crate) fn new(directory: &Path) -> Result<Self, PrivateError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!("{TEMPORARY}{}-{count}", std::process::id()));
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            match options.open(&path) {
+                Ok(file) => {
+                    // Where there are no locks, what is left behind is not swept either.
+                    let _ = file.lock();
+                    return Ok(Self {
+                        file,
+                        path,
+                        published: Cell::new(false),
+                    });
+                }
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(PrivateError::io("create a file in", directory)(source)),
+            }
+        }
+    }
+
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), PrivateError> {
+        (&self.file)
+            .write_all(bytes)
+            .map_err(PrivateError::io("write", &self.path))
+    }
+
+    /// Makes sure that what was written survives a loss of power.
+    pub(crate) fn sync(&self) -> Result<(), PrivateError> {
+        self.file
+            .sync_all()
+            .map_err(PrivateError::io("sync", &self.path))
+    }
+
+    /// Gives the file its name, for good: it is there after a loss of power, whole.
+    pub(crate) fn publish(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
+        self.sync()?;
+        self.publish_synced(path, mode)
+    }
+
+    /// The same, of a file that was synced.
+    pub(crate) fn publish_synced(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
+        self.publish_unsynced(path, mode)?;
+        match path.parent() {
+            Some(directory) => File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(PrivateError::io("sync", directory)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the file its name: no process sees half of it, but a loss of power may leave it empty.
+    pub(crate) fn publish_unsynced(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
+        set_mode(&self.file, mode).map_err(PrivateError::io("set the mode of", &self.path))?;
+        fs::rename(&self.path, path).map_err(PrivateError::io("create", path))?;
+        self.published.set(true);
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.published.get() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes the temporary files of a directory whose writers were killed, and says how many.
+pub(crate) fn sweep(directory: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    let temporary = entries.flatten().filter(|entry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+    });
+    temporary
+        .filter(|entry| {
+            // Who writes it holds it locked.
+            let left = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            left && fs::remove_file(entry.path()).is_ok()
+        })
+        .count()
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[track_caller]
+    fn refused(root: &Path, said: &str) {
+        let found = prepare(root).unwrap_err().found();
+        assert!(found.contains(said), "{found}");
+    }
+
+    #[test]
+    fn a_directory_and_the_way_there_must_be_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let above = directory.path().join("above");
+        let root = above.join("root");
+        prepare(&root).unwrap();
+        let mode = fs::metadata(&root).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700);
+        for (mode, said) in [(0o750, "its mode is `0750`"), (0o701, "its mode is `0701`")] {
+            set(&root, mode);
+            refused(&root, said);
+        }
+        set(&root, 0o700);
+        for mode in [0o775, 0o757] {
+            set(&above, mode);
+            refused(&root, &format!("above` above it has mode `{mode:04o}`"));
+        }
+        set(&above, 0o1777);
+        prepare(&root).unwrap();
+        let link = above.join("link");
+        std::os::unix::fs::symlink(&root, &link).unwrap();
+        refused(&link, "it is a link");
+        fs::write(above.join("file"), "").unwrap();
+        refused(&above.join("file"), "it is not a directory");
+    }
+
+    #[test]
+    fn what_was_left_behind_is_swept_and_what_is_written_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(".tmp-1-2"), "half").unwrap();
+        fs::write(directory.path().join("other"), "whole").unwrap();
+        let writing = Temporary::new(directory.path()).unwrap();
+        assert_eq!(sweep(directory.path()), 1);
+        writing.write(b"all of it").unwrap();
+        let there = directory.path().join("there");
+        writing.publish(&there, 0o600).unwrap();
+        assert_eq!(sweep(directory.path()), 0);
+        assert_eq!(fs::read(there).unwrap(), b"all of it");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}
