@@ -56,7 +56,11 @@ mod stats;
 
 pub use floe_plugin_api as api;
 
-pub use self::admit::{Admission, Admitted, Check, Compatibility, Store, Trust, Verdict, judge};
+pub use self::admit::{
+    Admission, Admitted, Check, Claims, ClaimsError, Compatibility, Difference, KeyId, KeyRefusal,
+    Keys, NamePattern, ParseKeyIdError, ParseNamePatternError, ParsePublicKeyError, PublicKey,
+    Signature, SignatureError, Store, Trust, TrustedKey, Verdict, judge,
+};
 pub use self::builder::{BuildError, RegistryBuilder};
 pub use self::config::{
     CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STORE_VARIABLE,
@@ -91,6 +95,7 @@ pub use self::stats::{CallStats, Times};
 /// For the fuzz targets.
 #[doc(hidden)]
 pub mod __fuzz {
+    pub use crate::admit::fuzz_signature as signature;
     pub use crate::discover::fuzz_read as read;
 }
 

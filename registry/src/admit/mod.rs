@@ -6,15 +6,25 @@
 //!
 //! - `verdict` holds the list of checks, runs them all, and is the only way to an [`Admitted`].
 //! - `compat` and `trust` are the checks; `store` keeps verified copies of what was admitted.
+//! - `signature` reads and verifies the signature beside a file, of which `claims` says what it says of
+//!   the file; `key` is what it is verified with, and `keys` which of them a host trusts with what.
 //!
 //! Nothing here maps a file. There is no warning: a file is admitted or refused.
 
+mod claims;
 mod compat;
+mod key;
+mod keys;
+mod signature;
 mod store;
 mod trust;
 mod verdict;
 
+pub use claims::{Claims, ClaimsError, Difference};
 pub use compat::Compatibility;
+pub use key::{KeyId, ParseKeyIdError, ParsePublicKeyError, PublicKey};
+pub use keys::{KeyRefusal, Keys, NamePattern, ParseNamePatternError, TrustedKey};
+pub use signature::{Signature, SignatureError, fuzz_signature};
 pub use store::Store;
 pub(crate) use store::{LayoutChecked, Stored};
 pub use trust::Trust;
