@@ -45,6 +45,7 @@ Environment:
   FLOE_PLUGIN_PATH         more directories with plugins
   FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
   FLOE_STORE               where private, verified copies of plugins are kept
+  FLOE_KEY_PASSWORD        the password of a secret key, where nobody can type it
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
   NO_COLOR                 no colour, whatever the terminal
 
@@ -62,7 +63,10 @@ Examples:
   floe start && floe health
   floe stats --call text.upper --input '{\"text\":\"hello\"}' --repeat 100000
   floe watch --json
-  floe new acme && cd floe-plugin-acme && cargo build --release"
+  floe new acme && cd floe-plugin-acme && cargo build --release
+  floe keygen
+  floe sign target/release/libacme.so --key floe.key
+  floe verify target/release/libacme.so --key floe.pub"
 );
 
 /// Finds, checks and calls native plugins.
@@ -263,6 +267,20 @@ pub(crate) enum Command {
     Watch(With<Watch>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
+    /// Makes a key pair to sign plugins with
+    ///
+    /// The files are minisign's: its tools can use them too. The secret one is written for you alone, and
+    /// encrypted with a password that is asked for, or taken from FLOE_KEY_PASSWORD.
+    Keygen(With<Keygen>),
+    /// Signs plugins: writes FILE.minisig beside each FILE
+    ///
+    /// The signature says which plugin and version the file is, as its manifest does, and is one of
+    /// minisign: `minisign -V` verifies it. Where a file is no plugin, nothing is signed.
+    Sign(With<Sign>),
+    /// Verifies the signatures beside plugins: the key, the content, and which plugin it was made for
+    ///
+    /// None of a plugin's code is run. The exit code is 3 where one is not verified.
+    Verify(With<Verify>),
     /// Prints the completions of a shell
     ///
     /// For bash, for example: floe completions bash > ~/.local/share/bash-completion/completions/floe
@@ -292,6 +310,9 @@ impl Command {
             | Self::Stats(With { after, .. })
             | Self::Watch(With { after, .. })
             | Self::New(With { after, .. })
+            | Self::Keygen(With { after, .. })
+            | Self::Sign(With { after, .. })
+            | Self::Verify(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
     }
@@ -431,6 +452,45 @@ pub(crate) struct New {
     /// What the plugin is for
     #[arg(long, default_value = "compute")]
     pub(crate) kind: Kind,
+}
+
+/// What `floe keygen` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Where to write the key that signs
+    #[arg(long, value_name = "FILE", default_value = "floe.key", value_hint = ValueHint::FilePath)]
+    pub(crate) secret: PathBuf,
+    /// Where to write the key that verifies
+    #[arg(long, value_name = "FILE", default_value = "floe.pub", value_hint = ValueHint::FilePath)]
+    pub(crate) public: PathBuf,
+    /// Does not encrypt the secret key: whoever can read the file can sign with it
+    #[arg(long)]
+    pub(crate) no_password: bool,
+    /// Puts the new key in the place of one that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What `floe sign` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The plugins' files, wherever they are
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The file of the secret key, as `floe keygen` or `minisign -G` wrote it
+    #[arg(long, value_name = "SECRET", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+}
+
+/// What `floe verify` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The plugins' files, wherever they are
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// A public key that is trusted: the line that begins with RW, or a file. May be given many times
+    #[arg(long = "key", value_name = "PUBLIC", value_hint = ValueHint::FilePath)]
+    pub(crate) keys: Vec<String>,
 }
 
 /// What `floe completions` is told.

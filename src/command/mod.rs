@@ -7,12 +7,17 @@ mod describe;
 pub(crate) mod duration;
 mod health;
 mod inspect;
+mod keygen;
 mod list;
 mod new;
 mod search;
+mod secret_key;
+mod sign;
 mod start;
 mod stats;
+mod verify;
 mod watch;
+mod whole_file;
 mod why;
 
 use crate::arguments::{Command, Global};
@@ -26,6 +31,9 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
     let session = || Session::new(global);
     match command {
         Command::New(arguments) => new::run(&arguments.own, output),
+        Command::Keygen(arguments) => keygen::run(&arguments.own, output),
+        Command::Sign(arguments) => sign::run(&arguments.own, &session()?, output),
+        Command::Verify(arguments) => verify::run(&arguments.own, &session()?, output),
         Command::Completions(arguments) => completions::run(&arguments.own, output),
         Command::List(arguments) => list::run(&arguments.own, &session()?, output),
         Command::Search(arguments) => search::run(&arguments.own, &session()?, output),
