@@ -67,8 +67,9 @@ pub use self::config::{
     Settings, SettingsError, search_path,
 };
 pub use self::discover::{
-    Bits, Candidate, Endian, FileIdentity, Format, Ignored, Machine, Outcome, Ownership, Platform,
-    Presence, Scan, Scanned, SearchDirectory, scan,
+    Bits, Candidate, Endian, FileIdentity, Finding, Format, GlibcNeed, Hazard, Ignored, Machine,
+    Needed, Outcome, Ownership, ParseHazardError, Platform, Preflight, Presence, Scan, Scanned,
+    SearchDirectory, Severity, scan,
 };
 pub use self::error::{
     Begun, CallError, CircuitOpen, ConvertError, DependencyError, LookupError, OverrunError,
@@ -96,6 +97,7 @@ pub use self::stats::{CallStats, Times};
 #[doc(hidden)]
 pub mod __fuzz {
     pub use crate::admit::fuzz_signature as signature;
+    pub use crate::discover::fuzz_preflight as preflight;
     pub use crate::discover::fuzz_read as read;
 }
 

@@ -12,6 +12,7 @@
 //!   `macho`; `sniff` says what a file is that is neither; `bytes` bounds every access.
 //! - `platform` names what a library was built for, and `defect` turns what is wrong with the
 //!   bytes into a [`Rejection`](crate::error::Rejection) that a person can act on.
+//! - `preflight` says of a library whether the system could load it, and what is hazardous about it.
 //!
 //! Nothing here maps or runs a file, nothing here is remembered between two scans, and a scan
 //! never fails as a whole.
@@ -29,6 +30,7 @@ mod note;
 mod open;
 mod outcome;
 mod platform;
+mod preflight;
 mod refusal;
 mod scan;
 mod search;
@@ -39,5 +41,8 @@ pub(crate) use file::{check_loadable, open_library, read_file, read_note_of};
 pub use note::fuzz_read;
 pub use outcome::{Ignored, Outcome, Scan, Scanned};
 pub use platform::{Bits, Endian, Format, Machine, Platform};
+pub use preflight::{
+    Finding, GlibcNeed, Hazard, Needed, ParseHazardError, Preflight, Severity, fuzz_preflight,
+};
 pub use scan::scan;
 pub use search::{Presence, SearchDirectory};
