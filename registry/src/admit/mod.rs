@@ -8,6 +8,7 @@
 //! - `compat` and `trust` are the checks; `store` keeps verified copies of what was admitted.
 //! - `signature` reads and verifies the signature beside a file, of which `claims` says what it says of
 //!   the file; `key` is what it is verified with, and `keys` which of them a host trusts with what.
+//! - `state` is the directory of what is remembered from one run to the next.
 //!
 //! Nothing here maps a file. There is no warning: a file is admitted or refused.
 
@@ -16,6 +17,7 @@ mod compat;
 mod key;
 mod keys;
 mod signature;
+mod state;
 mod store;
 mod trust;
 mod verdict;
