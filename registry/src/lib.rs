@@ -60,6 +60,8 @@ pub use self::admit::{
     Admission, Admitted, Check, Claims, ClaimsError, Compatibility, Difference, KeyId, KeyRefusal,
     Keys, NamePattern, ParseKeyIdError, ParseNamePatternError, ParsePublicKeyError, PublicKey,
     Signature, SignatureError, Store, Trust, TrustedKey, Verdict, judge,
+    Admission, Admitted, Cause, Check, Compatibility, Quarantine, QuarantineSettings, Quarantined,
+    Store, Trust, Verdict, judge,
 };
 pub use self::builder::{BuildError, RegistryBuilder};
 pub use self::config::{
@@ -98,6 +100,7 @@ pub use self::stats::{CallStats, Times};
 pub mod __fuzz {
     pub use crate::admit::fuzz_signature as signature;
     pub use crate::discover::fuzz_preflight as preflight;
+    pub use crate::admit::fuzz_quarantine as read_quarantine;
     pub use crate::discover::fuzz_read as read;
 }
 

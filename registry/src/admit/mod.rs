@@ -9,6 +9,8 @@
 //! - `signature` reads and verifies the signature beside a file, of which `claims` says what it says of
 //!   the file; `key` is what it is verified with, and `keys` which of them a host trusts with what.
 //! - `state` is the directory of what is remembered from one run to the next.
+//! - `state` is the directory of what is remembered from one run to the next, and `quarantine` says
+//!   which contents are left alone because they faulted.
 //!
 //! Nothing here maps a file. There is no warning: a file is admitted or refused.
 
@@ -17,6 +19,7 @@ mod compat;
 mod key;
 mod keys;
 mod signature;
+mod quarantine;
 mod state;
 mod store;
 mod trust;
@@ -27,6 +30,7 @@ pub use compat::Compatibility;
 pub use key::{KeyId, ParseKeyIdError, ParsePublicKeyError, PublicKey};
 pub use keys::{KeyRefusal, Keys, NamePattern, ParseNamePatternError, TrustedKey};
 pub use signature::{Signature, SignatureError, fuzz_signature};
+pub use quarantine::{Cause, Quarantine, QuarantineSettings, Quarantined, fuzz_quarantine};
 pub use store::Store;
 pub(crate) use store::{LayoutChecked, Stored};
 pub use trust::Trust;

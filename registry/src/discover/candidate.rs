@@ -49,6 +49,11 @@ impl FileIdentity {
     pub(crate) fn of(file: &File, path: &Path) -> io::Result<Self> {
         Ok(open::identity(path, &file.metadata()?))
     }
+
+    /// The identity of what is at a path, which is not opened; of a link, its own.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(open::identity(path, &std::fs::symlink_metadata(path)?))
+    }
 }
 
 /// Whom a file and its directory belong to, and who may write to them.

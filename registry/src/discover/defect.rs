@@ -129,7 +129,7 @@ fn a_library() -> String {
 }
 
 /// A text from outside, with all that would break its line or act on a terminal escaped.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

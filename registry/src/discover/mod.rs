@@ -37,6 +37,7 @@ mod search;
 mod sniff;
 
 pub use candidate::{Candidate, FileIdentity, Ownership};
+pub(crate) use defect::printable;
 pub(crate) use file::{check_loadable, open_library, read_file, read_note_of};
 pub use note::fuzz_read;
 pub use outcome::{Ignored, Outcome, Scan, Scanned};
