@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use crate::admit::QuarantineSettings;
+
 /// How many plugins are started at once where nothing else is set.
 pub(crate) const PARALLEL: usize = 5;
 
@@ -215,6 +217,30 @@ impl From<CircuitTable> for CircuitSettings {
     }
 }
 
+/// The table `[quarantine]`: a count of 0 is never.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QuarantineTable {
+    failed_starts: Option<u32>,
+    openings: Option<u32>,
+    crashes: Option<u32>,
+    first: Option<Span>,
+    longest: Option<Span>,
+}
+
+impl From<QuarantineTable> for QuarantineSettings {
+    fn from(table: QuarantineTable) -> Self {
+        let standard = Self::default();
+        let or = |span: Option<Span>, standard| span.map_or(standard, |Span(span)| span);
+        standard
+            .failed_starts(table.failed_starts.unwrap_or(standard.failed_starts))
+            .openings(table.openings.unwrap_or(standard.openings))
+            .crashes(table.crashes.unwrap_or(standard.crashes))
+            .first(or(table.first, standard.first))
+            .longest(or(table.longest, standard.longest))
+    }
+}
+
 /// The table `[start]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -330,6 +356,23 @@ mod tests {
             "18446744073709551615h",
         ] {
             assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn when_a_content_is_quarantined() {
+        let read = |text| toml::from_str::<QuarantineTable>(text).map(QuarantineSettings::from);
+        let standard = QuarantineSettings::default();
+        assert_eq!(read("").unwrap(), standard);
+        let text =
+            "failed_starts = 5\nopenings = 3\ncrashes = 3\nfirst = \"1m\"\nlongest = \"24h\"";
+        assert_eq!(read(text).unwrap(), standard);
+        assert_eq!(
+            read("openings = 0\nfirst = \"5s\"").unwrap(),
+            standard.openings(0).first(Duration::from_secs(5))
+        );
+        for text in ["first = \"none\"", "crashes = -1", "panics = 1"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 
