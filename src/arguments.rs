@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use anstream::ColorChoice;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use floe_registry::Trust;
 use floe_registry::api::Kind;
@@ -45,6 +46,7 @@ Environment:
   FLOE_PLUGIN_PATH         more directories with plugins
   FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
   FLOE_STORE               where private, verified copies of plugins are kept
+  FLOE_STATE               where it is remembered what is quarantined, and schemas
   FLOE_KEY_PASSWORD        the password of a secret key, where nobody can type it
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
   NO_COLOR                 no colour, whatever the terminal
@@ -64,6 +66,9 @@ Examples:
   floe stats --call text.upper --input '{\"text\":\"hello\"}' --repeat 100000
   floe watch --json
   floe new acme && cd floe-plugin-acme && cargo build --release
+  floe lock && floe --trust locked list
+  floe quarantine clear sqlite
+  floe store gc
   floe keygen
   floe sign target/release/libacme.so --key floe.key
   floe verify target/release/libacme.so --key floe.pub"
@@ -119,9 +124,17 @@ pub(crate) struct Global {
     #[arg(long, help_heading = "Plugins")]
     pub(crate) strict: bool,
 
-    /// Which files may be loaded
-    #[arg(long, value_name = "WHOM", help_heading = "Plugins")]
-    pub(crate) trust: Option<TrustChoice>,
+    /// What files must show to be loaded: any, owner, locked, signed or locked+signed
+    ///
+    /// In place of the policy of floe.toml and of what it says of directories. What it asks of kinds is
+    /// asked in addition.
+    #[arg(
+        long,
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(Trust::ALL.map(Trust::name)).try_map(|name| name.parse::<Trust>()),
+        help_heading = "Plugins"
+    )]
+    pub(crate) trust: Option<Trust>,
 
     /// Keeps the private, verified copies of plugins here, instead of in FLOE_STORE or the user's cache directory
     #[arg(
@@ -172,24 +185,6 @@ impl Global {
             json: self.json || after.json,
             color: after.color.or(self.color),
             verbose: self.verbose.saturating_add(after.verbose),
-        }
-    }
-}
-
-/// Whose files may be loaded.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum TrustChoice {
-    /// Files that only their directory's owner, root or you can have put there
-    Owner,
-    /// Any file
-    Any,
-}
-
-impl From<TrustChoice> for Trust {
-    fn from(choice: TrustChoice) -> Self {
-        match choice {
-            TrustChoice::Owner => Self::Owner,
-            TrustChoice::Any => Self::Any,
         }
     }
 }
@@ -267,6 +262,16 @@ pub(crate) enum Command {
     Watch(With<Watch>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
+    /// Writes which builds may be loaded here into floe.lock, or checks it
+    ///
+    /// All files of the search path that would be admitted are locked by the digests of their contents,
+    /// those of other platforms stay. Nothing is run. With --check nothing is written, and the exit code
+    /// is 3 where something would be.
+    Lock(With<Lock>),
+    /// Shows the store of private copies, or removes from it what nobody needs
+    Store(With<StoreArguments>),
+    /// Shows which contents are left alone because they failed time and again, or lets them out
+    Quarantine(With<QuarantineArguments>),
     /// Makes a key pair to sign plugins with
     ///
     /// The files are minisign's: its tools can use them too. The secret one is written for you alone, and
@@ -310,6 +315,9 @@ impl Command {
             | Self::Stats(With { after, .. })
             | Self::Watch(With { after, .. })
             | Self::New(With { after, .. })
+            | Self::Lock(With { after, .. })
+            | Self::Store(With { after, .. })
+            | Self::Quarantine(With { after, .. })
             | Self::Keygen(With { after, .. })
             | Self::Sign(With { after, .. })
             | Self::Verify(With { after, .. })
@@ -454,6 +462,54 @@ pub(crate) struct New {
     pub(crate) kind: Kind,
 }
 
+/// What `floe lock` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    /// Only these plugins, such as sqlite or storage/sqlite [default: all]
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugins: Vec<String>,
+    /// Writes nothing, and says what would change
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// What `floe store` is told.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// What to do with it
+    #[arg(default_value = "show")]
+    pub(crate) action: StoreAction,
+}
+
+/// What is done with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreAction {
+    /// Shows each copy, its size, and who needs it
+    Show,
+    /// Removes the copies whose files are gone or have changed, but for those that a process maps
+    Gc,
+}
+
+/// What `floe quarantine` is told.
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineArguments {
+    /// What to do with them
+    #[arg(default_value = "list")]
+    pub(crate) action: QuarantineAction,
+    /// Only these: plugins, such as sqlite or storage/sqlite, or the beginnings of digests [default: all]
+    #[arg(value_name = "PLUGIN|SHA256")]
+    pub(crate) of: Vec<String>,
+}
+
+/// What is done with what is quarantined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QuarantineAction {
+    /// Shows each content, why it is left alone, and until when
+    List,
+    /// Lets them out, and forgets how often they failed
+    Clear,
+}
+
 /// What `floe keygen` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Keygen {
@@ -488,7 +544,7 @@ pub(crate) struct Verify {
     /// The plugins' files, wherever they are
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// A public key that is trusted: the line that begins with RW, or a file. May be given many times
+    /// A public key that is trusted: the line that begins with RW, or a file. May be given many times [default: those of floe.toml]
     #[arg(long = "key", value_name = "PUBLIC", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Vec<String>,
 }

@@ -1,10 +1,12 @@
 //! One run of the program: its settings, its search path, and the registry over that.
 
 use std::env;
+use std::path::{Path, PathBuf};
 
 use floe_registry::{
-    BuildError, Handle, LookupError, Mode, Reference, Registry, RegistryBuilder, Rejection,
-    STORE_VARIABLE, SearchDirectory, Settings, Stage, Trust, search_path,
+    BuildError, Handle, LOCK_FILE, LookupError, Mode, Reference, Registry, RegistryBuilder,
+    Rejection, STATE_VARIABLE, STORE_VARIABLE, SearchDirectory, Settings, Stage, TrustSettings,
+    is_privileged, search_path,
 };
 
 use crate::arguments::Global;
@@ -23,6 +25,8 @@ impl Session {
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let settings = match (&global.settings, env::current_dir()) {
             (Some(file), _) => Some(Settings::read(file)?),
+            // Whoever started it chose the working directory.
+            (None, _) if is_privileged() => None,
             (None, Ok(here)) => Settings::find(&here)?,
             // A working directory that is gone has no settings above it.
             (None, Err(_)) => None,
@@ -36,11 +40,20 @@ impl Session {
             settings.mode = Mode::Strict;
         }
         if let Some(trust) = global.trust {
-            settings.trust = Trust::from(trust);
+            // In place of all that is said of directories too; what is asked of kinds stays.
+            settings.trust.policy = trust;
+            settings.trust.directories.clear();
+        }
+        if settings.trust.lock.is_none() {
+            settings.trust.lock = Some(PathBuf::from(LOCK_FILE));
         }
         // Where none is set, the registry asks the environment itself.
-        if env::var_os(STORE_VARIABLE).is_some_and(|store| !store.is_empty()) {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        if is_set(STORE_VARIABLE) && !is_privileged() {
             settings.store = None;
+        }
+        if is_set(STATE_VARIABLE) && !is_privileged() {
+            settings.state = None;
         }
         if let Some(store) = &global.store {
             settings.store = Some(store.clone());
@@ -49,6 +62,17 @@ impl Session {
             directories,
             settings,
         })
+    }
+
+    /// What trust is asked of files, by the arguments and the settings.
+    pub(crate) const fn trust(&self) -> &TrustSettings {
+        &self.settings.trust
+    }
+
+    /// Where the lock file is, or is to be.
+    pub(crate) fn lock_file(&self) -> &Path {
+        let lock = self.settings.trust.lock.as_deref();
+        lock.unwrap_or(Path::new(LOCK_FILE))
     }
 
     /// Where plugins are looked for.

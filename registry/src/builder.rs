@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use floe_plugin_api::{ApiVersion, Value};
 
-use crate::admit::{Admission, Store, Trust};
+use crate::admit::{Admission, QuarantineSettings, State, Store, TrustSettings};
 use crate::config::{
     CircuitSettings, Deadlines, Environment, InstanceLimits, PARALLEL, Settings, Sources,
-    default_store,
+    default_state, default_store,
 };
 use crate::discover::SearchDirectory;
 use crate::error::Rejection;
@@ -26,6 +26,8 @@ pub struct RegistryBuilder {
     pub(crate) admission: Admission,
     pub(crate) mode: Mode,
     pub(crate) store: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) quarantine: QuarantineSettings,
     /// What the settings say of plugins.
     pub(crate) settings: BTreeMap<String, Value>,
     /// What the program says of them.
@@ -45,6 +47,8 @@ impl RegistryBuilder {
             admission: Admission::host(),
             mode: Mode::Loose,
             store: None,
+            state: None,
+            quarantine: QuarantineSettings::default(),
             settings: BTreeMap::new(),
             configs: BTreeMap::new(),
             deadlines: Deadlines::default(),
@@ -81,9 +85,9 @@ impl RegistryBuilder {
         self
     }
 
-    /// Sets which files are trusted.
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.admission.trust = trust;
+    /// Sets which files are trusted: a [`Trust`](crate::Trust) for all alike, or [`TrustSettings`].
+    pub fn trust(mut self, trust: impl Into<TrustSettings>) -> Self {
+        self.admission.trust = trust.into();
         self
     }
 
@@ -91,6 +95,20 @@ impl RegistryBuilder {
     /// directory, or `$FLOE_STORE`.
     pub fn store(mut self, directory: impl Into<PathBuf>) -> Self {
         self.store = Some(directory.into());
+        self
+    }
+
+    /// Sets the directory of what is remembered of contents: which are quarantined, and their schemas.
+    /// By default it is `$FLOE_STATE`, or `state` in the store where one is set here, or `floe` in the
+    /// user's state directory.
+    pub fn state(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state = Some(directory.into());
+        self
+    }
+
+    /// Sets when a content that fails again and again is left alone, and for how long.
+    pub fn quarantine(mut self, quarantine: QuarantineSettings) -> Self {
+        self.quarantine = quarantine;
         self
     }
 
@@ -119,7 +137,11 @@ impl RegistryBuilder {
         self.instances = settings.instances;
         self.circuit = settings.circuit;
         self.parallel = settings.parallel;
-        self.trust(settings.trust)
+        if settings.state.is_some() {
+            self.state.clone_from(&settings.state);
+        }
+        self.quarantine = settings.quarantine;
+        self.trust(settings.trust.clone())
     }
 
     /// Sets what the plugin of this name is configured with.
@@ -192,6 +214,11 @@ impl RegistryBuilder {
     pub(crate) fn make_store(&self) -> Store {
         Store::new(self.store.clone().unwrap_or_else(default_store))
     }
+
+    pub(crate) fn make_state(&self) -> State {
+        let state = self.state.clone();
+        State::new(state.unwrap_or_else(|| default_state(self.store.as_deref())))
+    }
 }
 
 impl fmt::Debug for RegistryBuilder {
@@ -202,6 +229,8 @@ impl fmt::Debug for RegistryBuilder {
             .field("admission", &self.admission)
             .field("mode", &self.mode)
             .field("store", &self.store)
+            .field("state", &self.state)
+            .field("quarantine", &self.quarantine)
             .field("settings", &self.settings.keys())
             .field("configs", &self.configs.keys())
             .field("deadlines", &self.deadlines)
@@ -249,6 +278,7 @@ mod tests {
     use floe_plugin_api::value;
 
     use super::*;
+    use crate::admit::Trust;
     use crate::discover::SearchDirectory;
 
     #[test]
@@ -256,7 +286,7 @@ mod tests {
         let settings = Settings {
             directories: vec![SearchDirectory::new("/b")],
             mode: Mode::Strict,
-            trust: Trust::Any,
+            trust: Trust::Any.into(),
             plugins: [("a".to_owned(), value!({"k": 1, "l": 1}))].into(),
             instances: InstanceLimits::default().capacity(3),
             deadlines: Deadlines::default().call(Duration::from_secs(1)),
@@ -272,7 +302,7 @@ mod tests {
         assert_eq!(builder.directories.len(), 2);
         assert_eq!(builder.mode, Mode::Strict);
         assert_eq!(builder.store, Some("/store".into()));
-        assert_eq!(builder.admission.trust, Trust::Any);
+        assert_eq!(builder.admission.trust.policy, Trust::Any);
         assert_eq!(builder.instances.capacity, 3);
         assert_eq!(builder.deadlines, settings.deadlines);
         assert_eq!(builder.circuit, settings.circuit);

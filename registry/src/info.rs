@@ -8,7 +8,7 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::admit::Verdict;
-use crate::discover::Platform;
+use crate::discover::{Platform, Preflight};
 use crate::error::Stage;
 use crate::id::{Digest, PluginId};
 use crate::lifecycle::{Abandoned, Entry, Slot, Standing, State, Target};
@@ -76,6 +76,7 @@ impl PluginInfo {
         let shadowed = entry.standing.reason();
         let failure = slot.failure();
         let state = state_of(entry);
+        let quarantined = slot.quarantined();
         let executors = manifest
             .executors
             .iter()
@@ -93,7 +94,10 @@ impl PluginInfo {
             state,
             active: shadowed.is_none(),
             failed_at: failure.as_ref().map(|failure| failure.stage),
-            reason: failure.map(|failure| failure.reason).or(shadowed),
+            reason: quarantined
+                .map(|left| format!("quarantined until {:.0}: {}", left.until, left.reason))
+                .or(failure.map(|failure| failure.reason))
+                .or(shadowed),
             path: slot.path().map(PathBuf::from),
             digest: slot.digest(),
             description: manifest.description.clone(),
@@ -286,6 +290,8 @@ pub struct Inspection {
     pub manifest: Manifest,
     /// Whether it would be admitted, check by check.
     pub verdict: Verdict,
+    /// Whether it could be loaded here, and what is hazardous about it.
+    pub preflight: Preflight,
 }
 
 impl fmt::Display for Change {

@@ -57,16 +57,16 @@ mod stats;
 pub use floe_plugin_api as api;
 
 pub use self::admit::{
-    Admission, Admitted, Check, Claims, ClaimsError, Compatibility, Difference, KeyId, KeyRefusal,
-    Keys, NamePattern, ParseKeyIdError, ParseNamePatternError, ParsePublicKeyError, PublicKey,
-    Signature, SignatureError, Store, Trust, TrustedKey, Verdict, judge,
-    Admission, Admitted, Cause, Check, Compatibility, Quarantine, QuarantineSettings, Quarantined,
-    Store, Trust, Verdict, judge,
+    Admission, Admitted, Cause, Check, Claims, ClaimsError, Collected, Compatibility, Difference,
+    KeyId, KeyRefusal, Keys, LOCK_FILE, LockChange, LockError, LockFile, LockedBuild, NamePattern,
+    ParseKeyIdError, ParseNamePatternError, ParsePublicKeyError, ParseTrustError, PathChecks,
+    PublicKey, Quarantine, QuarantineSettings, Quarantined, Signature, SignatureError, Store,
+    StoredObject, Trust, TrustSettings, TrustedKey, Verdict, judge,
 };
 pub use self::builder::{BuildError, RegistryBuilder};
 pub use self::config::{
-    CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STORE_VARIABLE,
-    Settings, SettingsError, search_path,
+    CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STATE_VARIABLE,
+    STORE_VARIABLE, Settings, SettingsError, is_privileged, search_path,
 };
 pub use self::discover::{
     Bits, Candidate, Endian, FileIdentity, Finding, Format, GlibcNeed, Hazard, Ignored, Machine,
@@ -89,8 +89,8 @@ pub use self::lifecycle::{
 };
 pub use self::private::PrivateError;
 pub use self::registry::{
-    Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, MemoryStats,
-    PluginStats, RefusedTrace, RegisterError, Registry, Stats,
+    Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, Lockable,
+    MemoryStats, PluginStats, RefusedTrace, RegisterError, Registry, Stats,
 };
 pub use self::schema::{ExecutorSchemas, Invalid, Schemas, Subject, Violation};
 pub use self::stats::{CallStats, Times};
@@ -98,9 +98,9 @@ pub use self::stats::{CallStats, Times};
 /// For the fuzz targets.
 #[doc(hidden)]
 pub mod __fuzz {
-    pub use crate::admit::fuzz_signature as signature;
-    pub use crate::discover::fuzz_preflight as preflight;
     pub use crate::admit::fuzz_quarantine as read_quarantine;
+    pub use crate::admit::{fuzz_lock as lock, fuzz_signature as signature};
+    pub use crate::discover::fuzz_preflight as preflight;
     pub use crate::discover::fuzz_read as read;
 }
 

@@ -5,11 +5,10 @@
 //! number of processes may share such a directory, none ever sees half of a file, and what a writer
 //! left behind that was killed can be told from what another one is writing still.
 
-use std::cell::Cell;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What the names of temporary files begin with.
 const TEMPORARY: &str = ".tmp-";
@@ -67,22 +66,28 @@ impl PrivateError {
 pub(crate) fn prepare(root: &Path) -> Result<(), PrivateError> {
     match check(root) {
         Err(PrivateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            if let Some(parent) = root.parent() {
-                fs::create_dir_all(parent).map_err(PrivateError::io("create", parent))?;
-            }
-            make(root)?;
+            // What is missing above it is made for this user alone too.
+            let mut builder = private_builder();
+            builder.recursive(true);
+            builder
+                .create(root)
+                .map_err(PrivateError::io("create", root))?;
             check(root)
         }
         checked => checked,
     }
 }
 
-/// Makes a directory for the user of the process alone, if it is not there.
-pub(crate) fn make(directory: &Path) -> Result<(), PrivateError> {
+fn private_builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
+    builder
+}
+
+/// Makes a directory for the user of the process alone, if it is not there.
+pub(crate) fn make(directory: &Path) -> Result<(), PrivateError> {
+    match private_builder().create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(PrivateError::io("create", directory)(error))
         }
@@ -92,8 +97,14 @@ pub(crate) fn make(directory: &Path) -> Result<(), PrivateError> {
 
 /// Checks that a directory belongs to the user of the process, that nobody else may even read it, and
 /// that nobody but that user and root can put another one in its place.
-#[cfg(unix)]
 pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
+    check_itself(root)?;
+    check_above(root)
+}
+
+/// Checks that a directory belongs to the user of the process, and that nobody else may even read it.
+#[cfg(unix)]
+pub(crate) fn check_itself(root: &Path) -> Result<(), PrivateError> {
     use std::os::unix::fs::MetadataExt;
 
     let user = rustix::process::geteuid().as_raw();
@@ -120,11 +131,22 @@ pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
             metadata.mode() & 0o7777
         )));
     }
+    Ok(())
+}
+
+/// Checks that nobody but the user of the process and root can put another directory in the place of
+/// this one.
+#[cfg(unix)]
+fn check_above(root: &Path) -> Result<(), PrivateError> {
+    let user = rustix::process::geteuid().as_raw();
     let real = fs::canonicalize(root).map_err(PrivateError::io("read", root))?;
     for above in real.ancestors().skip(1) {
         let metadata = fs::symlink_metadata(above).map_err(PrivateError::io("read", above))?;
         if let Some(found) = exposed(&metadata, user) {
-            return Err(refuse(format!("`{}` above it {found}", above.display())));
+            return Err(PrivateError::NotPrivate {
+                path: root.to_owned(),
+                found: format!("`{}` above it {found}", above.display()),
+            });
         }
     }
     Ok(())
@@ -146,17 +168,22 @@ fn exposed(metadata: &fs::Metadata, user: u32) -> Option<String> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
+pub(crate) fn check_itself(root: &Path) -> Result<(), PrivateError> {
     fs::symlink_metadata(root)
         .map_err(PrivateError::io("read", root))
         .map(|_| ())
+}
+
+#[cfg(not(unix))]
+fn check_above(_root: &Path) -> Result<(), PrivateError> {
+    Ok(())
 }
 
 /// A file that is removed unless it is published. It is locked until then.
 pub(crate) struct Temporary {
     file: File,
     path: PathBuf,
-    published: Cell<bool>,
+    published: AtomicBool,
 }
 
 impl Temporary {
@@ -177,7 +204,7 @@ impl Temporary {
                     return Ok(Self {
                         file,
                         path,
-                        published: Cell::new(false),
+                        published: AtomicBool::new(false),
                     });
                 }
                 // Left by a process of the same number that was killed.
@@ -208,35 +235,19 @@ impl Temporary {
             .map_err(PrivateError::io("sync", &self.path))
     }
 
-    /// Gives the file its name, for good: it is there after a loss of power, whole.
+    /// Gives the file its name: no process sees half of it. What was not synced may be lost, or left
+    /// empty, when the power is.
     pub(crate) fn publish(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
-        self.sync()?;
-        self.publish_synced(path, mode)
-    }
-
-    /// The same, of a file that was synced.
-    pub(crate) fn publish_synced(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
-        self.publish_unsynced(path, mode)?;
-        match path.parent() {
-            Some(directory) => File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(PrivateError::io("sync", directory)),
-            None => Ok(()),
-        }
-    }
-
-    /// Gives the file its name: no process sees half of it, but a loss of power may leave it empty.
-    pub(crate) fn publish_unsynced(self, path: &Path, mode: u32) -> Result<(), PrivateError> {
         set_mode(&self.file, mode).map_err(PrivateError::io("set the mode of", &self.path))?;
         fs::rename(&self.path, path).map_err(PrivateError::io("create", path))?;
-        self.published.set(true);
+        self.published.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.published.get() {
+        if !self.published.load(Ordering::Relaxed) {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -3,6 +3,7 @@
 mod cache;
 mod decision;
 mod listing;
+mod locking;
 mod operation;
 mod statistics;
 
@@ -19,8 +20,9 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::cache::{Cache, InstanceInfo};
 pub use self::decision::{CandidateTrace, Decision, DependencyTrace, RefusedTrace};
+pub use self::locking::Lockable;
 pub use self::statistics::{ExecutorStats, MemoryStats, PluginStats, Stats};
-use crate::admit::{self, Admission, Store};
+use crate::admit::{Judge, Quarantine, Store, Verdict};
 use crate::builder::{BuildError, RegistryBuilder};
 use crate::config;
 use crate::discover::{self, Ignored};
@@ -29,7 +31,7 @@ use crate::handle::Handle;
 use crate::id::{Digest, Reference};
 use crate::info::{Changes, Inspection};
 use crate::lifecycle::{
-    Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor, resolve,
+    Disk, Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor, resolve,
 };
 use crate::schema::Schemas;
 
@@ -98,7 +100,11 @@ impl Registry {
     }
 
     fn unscanned(builder: RegistryBuilder) -> Self {
-        let store = builder.make_store();
+        let disk = Disk {
+            store: builder.make_store(),
+            state: builder.make_state(),
+            quarantine: builder.quarantine,
+        };
         let sources = builder.sources();
         let parts = Parts {
             directories: builder.directories,
@@ -108,7 +114,7 @@ impl Registry {
             parallel: builder.parallel,
         };
         let ground = Ground::new(
-            store,
+            disk,
             Instances::new(builder.instances),
             builder.deadlines,
             builder.circuit,
@@ -264,8 +270,13 @@ impl Registry {
     ///
     /// The file cannot be read, is no library, or says nothing of itself.
     pub fn inspect(&self, path: &Path) -> Result<Inspection, Box<Rejection>> {
-        let supervisor = self.supervisor();
-        inspect(path, supervisor.admission(), &supervisor.ground().store)
+        inspect(path, self.supervisor())
+    }
+
+    /// The contents that are left alone, and were.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.supervisor().ground().quarantine
     }
 
     /// The store of private copies.
@@ -275,11 +286,7 @@ impl Registry {
     }
 }
 
-fn inspect(
-    path: &Path,
-    admission: &Admission,
-    store: &Store,
-) -> Result<Inspection, Box<Rejection>> {
+fn inspect(path: &Path, supervisor: &Supervisor) -> Result<Inspection, Box<Rejection>> {
     let Some(candidate) = discover::read_file(path)? else {
         return Err(Box::new(Rejection::new(
             Stage::Discover,
@@ -290,23 +297,18 @@ fn inspect(
             "if it is meant as a plugin, build it with `export_plugin!`",
         )));
     };
-    let digest = store.digest_of(candidate.file_path()).map_err(|error| {
-        Box::new(Rejection::new(
-            Stage::Discover,
-            "readable",
-            path,
-            format!("`{error}`"),
-            "a file that can be read whole",
-            "check the file and its permissions",
-        ))
-    })?;
+    let ground = supervisor.ground();
+    let judge = Judge::of_file(supervisor.admission(), path);
+    let (digest, mut checks) = judge.checks_with_content(&candidate, &ground.store)?;
+    checks.extend(ground.quarantine.check(digest));
     Ok(Inspection {
         path: path.to_owned(),
         size: candidate.identity().size,
         digest,
         platform: candidate.platform(),
         manifest: Manifest::clone(candidate.manifest()),
-        verdict: admit::judge(&candidate, admission),
+        verdict: Verdict::of(checks),
+        preflight: discover::preflight_of(candidate.file_path(), path)?,
     })
 }
 

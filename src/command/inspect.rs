@@ -1,9 +1,7 @@
 //! `floe inspect`.
 
-use std::path::Path;
-
-use floe_registry::Inspection;
 use floe_registry::api::Manifest;
+use floe_registry::{Finding, Inspection, Preflight};
 use serde::Serialize;
 
 use crate::arguments::Inspect;
@@ -24,9 +22,7 @@ pub(crate) fn run(
     session: &Session,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let inspection = session
-        .registry_of_nothing()?
-        .inspect(Path::new(&arguments.file))?;
+    let inspection = session.registry_of_nothing()?.inspect(&arguments.file)?;
     let admitted = inspection.verdict.admitted;
     output.report(&Inspected(inspection))?;
     Ok(if admitted { Exit::Done } else { Exit::Refused })
@@ -41,6 +37,7 @@ impl Report for Inspected {
             platform,
             manifest,
             verdict,
+            preflight,
             ..
         } = &self.0;
         page.fields(
@@ -61,6 +58,15 @@ impl Report for Inspected {
         page.blank();
         page.heading("Checks");
         page.table(checks::table(&verdict.checks));
+        if preflight.examined {
+            page.blank();
+            page.heading("Preflight");
+            page.fields(2, &examined(preflight));
+            for finding in &preflight.findings {
+                page.blank();
+                page.fields(2, &found(finding));
+            }
+        }
         page.blank();
         page.verdict(verdict.admitted, &verdict.to_string());
         for check in &verdict.checks {
@@ -108,6 +114,55 @@ fn said(manifest: &Manifest) -> Vec<(&'static str, String)> {
         .collect();
     optional("needs", &needs.join(", "));
     fields
+}
+
+/// What is known of a library without loading it, apart from what is hazardous.
+fn examined(preflight: &Preflight) -> Vec<(&'static str, String)> {
+    let mut fields = Vec::new();
+    if let Some(compiler) = &preflight.compiler {
+        fields.push(("compiler", text::plain(compiler)));
+    }
+    if let Some(glibc) = &preflight.glibc {
+        let host = match &glibc.host {
+            Some(host) => format!(", this host has {}", text::plain(host)),
+            None => String::new(),
+        };
+        fields.push((
+            "glibc",
+            format!("needs {}{host}", text::plain(&glibc.needed)),
+        ));
+    }
+    if let Some(level) = &preflight.instruction_set {
+        fields.push(("instructions", text::plain(level)));
+    }
+    let mut name = "libraries";
+    for needed in &preflight.needed {
+        let found = match &needed.found {
+            Some(path) => text::path(path),
+            None => "not found".to_owned(),
+        };
+        fields.push((name, format!("{}: {found}", text::plain(&needed.name))));
+        name = "";
+    }
+    let findings = preflight.findings.len();
+    if findings == 0 {
+        fields.push(("hazards", "none found".to_owned()));
+    } else {
+        fields.push(("hazards", findings.to_string()));
+    }
+    fields
+}
+
+fn found(finding: &Finding) -> Vec<(&'static str, String)> {
+    vec![
+        (
+            "hazard",
+            format!("`{}`, {}", finding.hazard, finding.severity),
+        ),
+        ("found", text::plain(&finding.found)),
+        ("why", text::plain(finding.why)),
+        ("to do", text::plain(finding.remedy)),
+    ]
 }
 
 fn executors(manifest: &Manifest) -> Table {

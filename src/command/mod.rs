@@ -9,12 +9,15 @@ mod health;
 mod inspect;
 mod keygen;
 mod list;
+mod lock;
 mod new;
+mod quarantine;
 mod search;
 mod secret_key;
 mod sign;
 mod start;
 mod stats;
+mod store;
 mod verify;
 mod watch;
 mod whole_file;
@@ -31,6 +34,9 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
     let session = || Session::new(global);
     match command {
         Command::New(arguments) => new::run(&arguments.own, output),
+        Command::Lock(arguments) => lock::run(&arguments.own, &session()?, output),
+        Command::Store(arguments) => store::run(&arguments.own, &session()?, output),
+        Command::Quarantine(arguments) => quarantine::run(&arguments.own, &session()?, output),
         Command::Keygen(arguments) => keygen::run(&arguments.own, output),
         Command::Sign(arguments) => sign::run(&arguments.own, &session()?, output),
         Command::Verify(arguments) => verify::run(&arguments.own, &session()?, output),

@@ -56,7 +56,16 @@ struct Refused {
 }
 
 pub(crate) fn run(arguments: &Verify, session: &Session, output: &Output) -> Result<Exit, Failure> {
-    let keys = keys(&arguments.keys)?;
+    let keys = if arguments.keys.is_empty() {
+        session.trust().keys.clone()
+    } else {
+        keys(&arguments.keys)?
+    };
+    if keys.is_empty() {
+        return Err(Failure::usage("no key is given, and floe.toml trusts none").hint(
+            "name whom you trust with `--key`, the line that begins with `RW` or the `.pub` file, or in `[trust.keys]` of floe.toml",
+        ));
+    }
     let registry = session.registry_of_nothing()?;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let files = arguments.files.iter();
@@ -70,11 +79,6 @@ pub(crate) fn run(arguments: &Verify, session: &Session, output: &Output) -> Res
 
 /// The keys that are given, each of which may sign everything.
 fn keys(given: &[String]) -> Result<Keys, Failure> {
-    if given.is_empty() {
-        return Err(Failure::usage("no key is given").hint(
-            "name whom you trust with `--key`: the line that begins with `RW`, or the `.pub` file",
-        ));
-    }
     let mut keys = Keys::default();
     for text in given {
         keys = keys.trust(key(text)?);

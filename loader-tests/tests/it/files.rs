@@ -162,7 +162,8 @@ fn an_unreadable_file() {
     let program = scene.root().join("host");
     fs::copy(crate::HOST, &program).unwrap();
     set_mode(&program, 0o755);
-    set_mode(scene.root(), 0o777);
+    // Sticky, as everybody may write there.
+    set_mode(scene.root(), 0o1777);
     let host = Host::new(&program, &scene).user(65_534);
     let told = host
         .command("rejected")

@@ -428,7 +428,7 @@ fn eight_processes_that_share_a_store_on_first_use() {
             });
         }
     });
-    for directory in ["objects", "schemas"] {
+    for directory in ["objects", "state/schemas"] {
         let kept = fs::read_dir(scene.store().join(directory)).unwrap();
         assert_eq!(
             kept.count(),

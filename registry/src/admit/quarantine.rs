@@ -12,12 +12,11 @@
 //! are kept together. The file is changed by one process at a time, which holds a lock beside it, and
 //! replaced as a whole. Where that cannot be done a change is kept in memory, and written with the
 //! next one that can be: no fault of the file is a fault of the host.
-#![cfg_attr(not(test), expect(dead_code, reason = "used by the next commit"))]
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,8 +27,10 @@ use serde::{Deserialize, Serialize};
 
 use self::file::{Damage, Found};
 use self::records::{Edit, Outcome, Records};
+use super::Check;
 use super::state::State;
 use crate::discover::FileIdentity;
+use crate::error::{Rejection, Stage};
 use crate::id::{Digest, PluginId};
 use crate::private::{self, PrivateError, Temporary};
 
@@ -315,6 +316,36 @@ impl Quarantine {
             .current(|kept| kept.records.active(digest, settings, now))
     }
 
+    /// The check that a content does not pass while it is left alone.
+    pub(crate) fn check(&self, digest: Digest) -> Option<Check> {
+        let left = self.active(digest, Timestamp::now())?;
+        Some(Check::new(
+            "quarantine",
+            false,
+            format!(
+                "a content that is quarantined until `{:.0}`, for {}: {}",
+                left.until,
+                left.cause,
+                left.reason.trim_end_matches('.')
+            ),
+            "one that has not failed time and again".to_owned(),
+            || {
+                format!(
+                    "wait until then, install another build, or let it out with `floe quarantine clear {}`",
+                    digest.short()
+                )
+            },
+        ))
+    }
+
+    /// Refuses a content that is left alone.
+    pub(crate) fn refuse(&self, digest: Digest, path: &Path) -> Result<(), Box<Rejection>> {
+        match self.check(digest) {
+            Some(check) => check.refuse_at(Stage::Admit, path),
+            None => Ok(()),
+        }
+    }
+
     /// Everything that is left alone or was and is not forgotten yet, by plugin and version.
     ///
     /// # Errors
@@ -504,7 +535,7 @@ impl Inner {
             if let Some(damage) = &damage {
                 self.move_aside(damage)?;
             }
-            temporary.publish_unsynced(&self.path, 0o600)?;
+            temporary.publish(&self.path, 0o600)?;
             // It is there, whatever comes of this: were it told as a failure, it would count twice.
             let _ = File::open(root).and_then(|directory| directory.sync_all());
         }

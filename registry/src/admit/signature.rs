@@ -186,7 +186,6 @@ impl Signature {
     }
 
     /// All that it is, byte for byte: two of the same essence have the same outcome.
-    #[expect(dead_code, reason = "used by the next commit")]
     pub(crate) const fn essence(&self) -> &[u8] {
         self.text.as_bytes()
     }

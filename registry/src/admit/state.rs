@@ -9,7 +9,6 @@
 //!
 //! It is made when something is first remembered, and any number of processes may share it. What is
 //! in it may be deleted at any time: all that is lost is what was remembered.
-#![cfg_attr(not(test), expect(dead_code, reason = "used by the next commit"))]
 
 use std::fs::File;
 use std::io::Read;
@@ -62,7 +61,7 @@ impl State {
         let temporary = Temporary::new(&directory)?;
         temporary.write(text.as_bytes())?;
         // Not synced: what is lost, or left empty, when the power is, is asked for again.
-        temporary.publish_unsynced(&self.schema_file(digest), 0o600)
+        temporary.publish(&self.schema_file(digest), 0o600)
     }
 
     fn schema_file(&self, digest: Digest) -> PathBuf {

@@ -1,26 +1,33 @@
-//! The checks, and what came of them.
+//! What was asked of a file, and whether it is admitted.
 
+use std::cell::OnceCell;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
-use floe_plugin_api::PanicStrategy;
-use floe_plugin_api::abi::BOUNDARY;
+use jiff::civil::Date;
 use serde::Serialize;
 
+use super::case::Case;
 use super::compat::Compatibility;
-use super::trust::{self, Trust};
-use crate::discover::Candidate;
+use super::content::Terms;
+use super::lock::{LockError, LockFile};
+use super::rules::{RULES, Rule};
+use super::store::Store;
+use super::trust::TrustSettings;
+use crate::discover::{self, Candidate};
 use crate::error::{Rejection, Stage};
+use crate::id::Digest;
 
 /// What a file must be to be admitted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Admission {
     /// What it must be built for.
     pub compatibility: Compatibility,
-    /// Who must have put it there.
-    pub trust: Trust,
+    /// What it must show.
+    pub trust: TrustSettings,
     /// The number of the user of this process.
-    user: u32,
+    pub(crate) user: u32,
 }
 
 impl Admission {
@@ -29,7 +36,7 @@ impl Admission {
     pub fn host() -> Self {
         Self {
             compatibility: Compatibility::host(),
-            trust: Trust::default(),
+            trust: TrustSettings::default(),
             user: user(),
         }
     }
@@ -55,13 +62,26 @@ pub(crate) fn user() -> u32 {
 
 /// A candidate that passed every check: the only thing that can be stored and mapped.
 #[derive(Clone, Debug)]
-pub struct Admitted(Candidate);
+pub struct Admitted {
+    candidate: Candidate,
+    terms: Terms,
+}
 
 impl Admitted {
     /// The file.
     #[must_use]
     pub const fn candidate(&self) -> &Candidate {
-        &self.0
+        &self.candidate
+    }
+
+    /// Whether it is the same file as another one, and the same is asked of its content.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        self.candidate.identity() == other.candidate.identity() && self.terms == other.terms
+    }
+
+    /// What its content must be.
+    pub(crate) const fn terms(&self) -> &Terms {
+        &self.terms
     }
 }
 
@@ -82,6 +102,44 @@ pub struct Check {
     pub remedy: Option<String>,
 }
 
+impl Check {
+    pub(super) fn new(
+        check: &'static str,
+        passed: bool,
+        found: String,
+        expected: String,
+        remedy: impl FnOnce() -> String,
+    ) -> Self {
+        Self {
+            check,
+            passed,
+            found,
+            expected,
+            remedy: (!passed).then(remedy),
+        }
+    }
+
+    /// Refuses a file that did not pass when it was loaded.
+    pub(super) fn refuse(self, path: &Path) -> Result<(), Box<Rejection>> {
+        self.refuse_at(Stage::Load, path)
+    }
+
+    /// Refuses a file that did not pass at a stage.
+    pub(super) fn refuse_at(self, stage: Stage, path: &Path) -> Result<(), Box<Rejection>> {
+        match self.remedy {
+            None => Ok(()),
+            Some(remedy) => Err(Box::new(Rejection::new(
+                stage,
+                self.check,
+                path,
+                self.found,
+                self.expected,
+                remedy,
+            ))),
+        }
+    }
+}
+
 /// Every question that was asked of a file, and whether it is admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -92,199 +150,118 @@ pub struct Verdict {
     pub checks: Vec<Check>,
 }
 
+impl Verdict {
+    pub(crate) fn of(checks: Vec<Check>) -> Self {
+        Self {
+            admitted: checks.iter().all(|check| check.passed),
+            checks,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.admitted { "admitted" } else { "refused" })
     }
 }
 
-/// A check: a predicate, and the words for what it looked at.
-struct Rule {
-    check: &'static str,
-    holds: fn(&Candidate, &Admission) -> bool,
-    found: fn(&Candidate, &Admission) -> String,
-    expected: fn(&Candidate, &Admission) -> String,
-    remedy: fn(&Candidate, &Admission) -> String,
+/// Decides on the files of one scan. What all of them are held against is read once, when the first
+/// one asks for it.
+pub(crate) struct Judge<'a> {
+    pub(super) admission: &'a Admission,
+    pub(super) today: Date,
+    /// Where a file is said to be, where that is not where it was found.
+    pub(super) place: Option<PathBuf>,
+    lock: OnceCell<Option<Result<LockFile, LockError>>>,
 }
 
-/// The checks, the cheapest cause of a refusal first.
-const RULES: &[Rule] = &[
-    Rule {
-        check: "platform",
-        holds: |candidate, admission| candidate.platform() == admission.compatibility.platform,
-        found: |candidate, _| format!("a library for `{}`", candidate.platform()),
-        expected: |_, admission| format!("one for `{}`", admission.compatibility.platform),
-        remedy: |_, _| "install the plugin's build for this platform".to_owned(),
-    },
-    Rule {
-        check: "floe-api-version",
-        holds: |candidate, admission| api(candidate, admission).is_ok(),
-        found: |candidate, _| format!("floe api `{}`", candidate.manifest().floe_api_version),
-        expected: |_, admission| {
-            let Compatibility { api, minimum, .. } = admission.compatibility;
-            if minimum == api {
-                format!("`{api}`")
-            } else {
-                format!("`{minimum}` to `{api}`")
-            }
-        },
-        remedy: |candidate, admission| {
-            match api(candidate, admission) {
-            Err(refused) if newer(refused) => "update this host, or install an older build of the plugin".to_owned(),
-            _ => "rebuild the plugin against a current `floe-plugin-api`, or install a newer build of it".to_owned(),
+impl<'a> Judge<'a> {
+    pub(crate) fn new(admission: &'a Admission) -> Self {
+        Self {
+            admission,
+            today: jiff::Timestamp::now()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date(),
+            place: None,
+            lock: OnceCell::new(),
         }
-        },
-    },
-    Rule {
-        check: "boundary",
-        holds: |candidate, _| candidate.manifest().boundary == BOUNDARY,
-        found: |candidate, _| {
-            format!(
-                "a boundary laid out by `{}`",
-                shown(&candidate.manifest().boundary)
-            )
-        },
-        expected: |_, _| format!("one laid out by `{BOUNDARY}`"),
-        remedy: |_, _| "rebuild the plugin against this host's `floe-plugin-api`".to_owned(),
-    },
-    Rule {
-        check: "panic-strategy",
-        holds: |candidate, _| candidate.manifest().panic == PanicStrategy::Unwind,
-        found: |candidate, _| format!("a build with `panic = \"{}\"`", candidate.manifest().panic),
-        expected: |_, _| "one with `panic = \"unwind\"`, whose panics can be contained".to_owned(),
-        remedy: |_, _| {
-            "rebuild the plugin without `panic = \"abort\"` in its Cargo profile".to_owned()
-        },
-    },
-    Rule {
-        check: "file-owner",
-        holds: |candidate, admission| {
-            admission.trust == Trust::Any
-                || trust::owner_may_install(candidate.ownership(), admission.user)
-        },
-        found: |candidate, _| {
-            let owned = candidate.ownership();
-            format!(
-                "a file of user `{}` in a directory of user `{}`",
-                owned.file_uid, owned.directory_uid
-            )
-        },
-        expected: |_, admission| match admission.trust {
-            Trust::Any => "a file of any user".to_owned(),
-            Trust::Owner => {
-                "a file of the directory's owner, of root or of this process's user".to_owned()
-            }
-        },
-        remedy: |candidate, _| {
-            format!(
-                "if the file is what it should be, give it to the directory's owner with `chown {}`",
-                candidate.ownership().directory_uid
-            )
-        },
-    },
-    Rule {
-        check: "file-writable",
-        holds: |candidate, admission| {
-            admission.trust == Trust::Any || !trust::file_is_open_to_all(candidate.ownership())
-        },
-        found: |candidate, _| {
-            format!(
-                "a file of mode `{:04o}`",
-                candidate.ownership().file_mode & 0o7777
-            )
-        },
-        expected: |_, admission| writable(admission, "one that not everybody may write to"),
-        remedy: |_, _| {
-            "make sure that the file is what it should be, then `chmod o-w` it".to_owned()
-        },
-    },
-    Rule {
-        check: "directory-writable",
-        holds: |candidate, admission| {
-            admission.trust == Trust::Any || !trust::directory_is_open_to_all(candidate.ownership())
-        },
-        found: |candidate, _| {
-            format!(
-                "a directory of mode `{:04o}`",
-                candidate.ownership().directory_mode & 0o7777
-            )
-        },
-        expected: |_, admission| {
-            writable(
-                admission,
-                "one that not everybody may write to, or a sticky one",
-            )
-        },
-        remedy: |_, _| {
-            "make sure that the files in it are what they should be, then `chmod o-w` the directory"
-                .to_owned()
-        },
-    },
-];
+    }
 
-fn api(candidate: &Candidate, admission: &Admission) -> Result<(), floe_plugin_api::Incompatible> {
-    let Compatibility { api, minimum, .. } = admission.compatibility;
-    candidate
-        .manifest()
-        .floe_api_version
-        .accepted_by(api, minimum)
-}
+    /// A judge of one file, which is where its path leads, however it is written.
+    pub(crate) fn of_file(admission: &'a Admission, path: &Path) -> Self {
+        Self {
+            place: std::fs::canonicalize(path).ok(),
+            ..Self::new(admission)
+        }
+    }
 
-fn newer(refused: floe_plugin_api::Incompatible) -> bool {
-    refused.plugin > refused.host
-}
+    /// The lock file; nothing where none is set.
+    pub(super) fn lock(&self) -> Option<&Result<LockFile, LockError>> {
+        self.lock
+            .get_or_init(|| {
+                let path = self.admission.trust.lock.as_deref()?;
+                Some(LockFile::read(path))
+            })
+            .as_ref()
+    }
 
-fn writable(admission: &Admission, expected: &str) -> String {
-    match admission.trust {
-        Trust::Any => format!("any mode, as trust is `{}`", admission.trust.name()),
-        Trust::Owner => expected.to_owned(),
+    /// Admits a candidate, or says which check it failed first.
+    pub(crate) fn admit(&self, candidate: Candidate) -> Result<Admitted, Box<Rejection>> {
+        let case = Case::new(self, &candidate);
+        let failed = RULES
+            .iter()
+            .find(|rule| (rule.applies)(&case) && !(rule.holds)(&case));
+        if let Some(rule) = failed {
+            return Err(Box::new(Rejection::new(
+                Stage::Admit,
+                rule.check,
+                candidate.path(),
+                (rule.found)(&case),
+                (rule.expected)(&case),
+                (rule.remedy)(&case),
+            )));
+        }
+        let terms = case.terms();
+        Ok(Admitted { candidate, terms })
+    }
+
+    /// Asks every question of a file that can be answered without reading all of it.
+    pub(crate) fn checks(&self, candidate: &Candidate) -> Vec<Check> {
+        let case = Case::new(self, candidate);
+        let applying = RULES.iter().filter(|rule| (rule.applies)(&case));
+        applying.map(|rule: &Rule| rule.ask(&case)).collect()
+    }
+
+    /// Asks every question of a file, of its content too, which is read for that. Gives the digest of
+    /// that with the answers.
+    pub(crate) fn checks_with_content(
+        &self,
+        candidate: &Candidate,
+        store: &Store,
+    ) -> Result<(Digest, Vec<Check>), Box<Rejection>> {
+        let path = candidate.path();
+        let unreadable = |error: std::io::Error| {
+            Box::new(Rejection::new(
+                Stage::Discover,
+                "readable",
+                path,
+                format!("`{error}`"),
+                "a file that can be read whole",
+                "check the file and its permissions",
+            ))
+        };
+        let digest = store.digest_of(candidate.file_path()).map_err(unreadable)?;
+        let mut checks = self.checks(candidate);
+        let terms = Case::new(self, candidate).terms();
+        let file = discover::open_library(candidate.file_path()).map_err(unreadable)?;
+        let verified = store.verify(&terms, digest, &file);
+        checks.extend(terms.checks(digest, &file, path, verified)?);
+        Ok((digest, checks))
     }
 }
 
-/// A text from a file, on one line and not too long.
-fn shown(text: &str) -> String {
-    text.chars().take(60).flat_map(char::escape_debug).collect()
-}
-
-/// Asks every question of a file.
+/// Asks every question of a file that can be answered without reading all of it.
 #[must_use]
 pub fn judge(candidate: &Candidate, admission: &Admission) -> Verdict {
-    let checks: Vec<Check> = RULES
-        .iter()
-        .map(|rule| {
-            let passed = (rule.holds)(candidate, admission);
-            Check {
-                check: rule.check,
-                passed,
-                found: (rule.found)(candidate, admission),
-                expected: (rule.expected)(candidate, admission),
-                remedy: (!passed).then(|| (rule.remedy)(candidate, admission)),
-            }
-        })
-        .collect();
-    Verdict {
-        admitted: checks.iter().all(|check| check.passed),
-        checks,
-    }
-}
-
-/// Admits a candidate, or says which check it failed first.
-pub(crate) fn admit(
-    candidate: Candidate,
-    admission: &Admission,
-) -> Result<Admitted, Box<Rejection>> {
-    match RULES
-        .iter()
-        .find(|rule| !(rule.holds)(&candidate, admission))
-    {
-        None => Ok(Admitted(candidate)),
-        Some(rule) => Err(Box::new(Rejection::new(
-            Stage::Admit,
-            rule.check,
-            candidate.path(),
-            (rule.found)(&candidate, admission),
-            (rule.expected)(&candidate, admission),
-            (rule.remedy)(&candidate, admission),
-        ))),
-    }
+    Verdict::of(Judge::new(admission).checks(candidate))
 }

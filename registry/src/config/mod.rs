@@ -7,12 +7,13 @@ mod given;
 mod limits;
 mod search;
 mod settings;
+mod trust;
 
 pub(crate) use self::effective::Effective;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::given::{Given, Sources};
 pub(crate) use self::limits::PARALLEL;
 pub use self::limits::{CircuitSettings, Deadlines, InstanceLimits};
-pub(crate) use self::search::default_store;
-pub use self::search::{PATH_VARIABLE, STORE_VARIABLE, search_path};
+pub use self::search::{PATH_VARIABLE, STATE_VARIABLE, STORE_VARIABLE, is_privileged, search_path};
+pub(crate) use self::search::{default_state, default_store};
 pub use self::settings::{SETTINGS_FILE, Settings, SettingsError};

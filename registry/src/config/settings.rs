@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use floe_plugin_api::{Map, Value};
 use serde::Deserialize;
 
-use super::limits::{CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, StartTable};
+use super::limits::{
+    CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, QuarantineTable, StartTable,
+};
+use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
-use crate::admit::Trust;
+use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
 use crate::lifecycle::Mode;
 
@@ -22,14 +25,36 @@ pub const SETTINGS_FILE: &str = "floe.toml";
 ///
 /// ```toml
 /// [search]
-/// paths = ["plugins", { path = "target/release", depth = 1 }]
+/// paths = ["plugins", { path = "target/release", depth = 1, trust = "owner" }]
 /// strict = false
 ///
 /// [store]
 /// path = ".floe/store"
 ///
+/// [state]             # quarantined contents, and schemas
+/// path = ".floe/state"
+///
 /// [trust]
-/// policy = "owner"    # or "any"
+/// policy = "locked+signed"        # or "any", "owner" (the default), "locked", "signed"
+/// check_paths = true              # by default unless the policy is "any"
+/// lock = "floe.lock"              # the default, beside this file
+/// deny = ["executable-stack"]     # hazards for which a library is refused
+///
+/// [trust.kinds]       # what is asked in addition of plugins of a kind
+/// secrets = "signed"
+///
+/// [trust.keys.acme]   # a minisign key, and what it may sign; all, where `plugins` is left out
+/// key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+/// plugins = ["acme-*", "sqlite"]
+///
+/// [trust.revoked]     # keys whose signatures no longer count, from a day on
+/// E7620F1842B4E81F = 2026-11-01
+///
+/// [quarantine]        # when a content is left alone, and for how long: twice as long each time
+/// failed_starts = 5
+/// openings = 3
+/// first = "1m"
+/// longest = "24h"
 ///
 /// [plugins.sqlite]    # a plugin's configuration
 /// path = "weather.db"
@@ -53,7 +78,7 @@ pub const SETTINGS_FILE: &str = "floe.toml";
 /// parallel = 5        # how many plugins at once
 /// ```
 ///
-/// Paths of the search and the store are taken from the file's own directory. Dates and times of a
+/// Paths are taken from the file's own directory. Dates and times of a
 /// plugin's configuration become strings.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -66,8 +91,12 @@ pub struct Settings {
     pub mode: Mode,
     /// The directory of the private copies.
     pub store: Option<PathBuf>,
+    /// The directory of what is remembered of contents.
+    pub state: Option<PathBuf>,
     /// Which files are trusted.
-    pub trust: Trust,
+    pub trust: TrustSettings,
+    /// When a content is left alone.
+    pub quarantine: QuarantineSettings,
     /// The configuration of each plugin, by name: a map.
     pub plugins: BTreeMap<String, Value>,
     /// How many instances may live at once.
@@ -87,7 +116,9 @@ impl Default for Settings {
             directories: Vec::new(),
             mode: Mode::default(),
             store: None,
-            trust: Trust::default(),
+            state: None,
+            trust: TrustSettings::default(),
+            quarantine: QuarantineSettings::default(),
             plugins: BTreeMap::new(),
             instances: InstanceLimits::default(),
             deadlines: Deadlines::default(),
@@ -105,7 +136,9 @@ impl fmt::Debug for Settings {
             .field("directories", &self.directories)
             .field("mode", &self.mode)
             .field("store", &self.store)
+            .field("state", &self.state)
             .field("trust", &self.trust)
+            .field("quarantine", &self.quarantine)
             .field("plugins", &self.plugins.keys())
             .field("instances", &self.instances)
             .field("deadlines", &self.deadlines)
@@ -142,7 +175,9 @@ pub enum SettingsError {
 struct Document {
     search: Search,
     store: StoreTable,
+    state: StoreTable,
     trust: TrustTable,
+    quarantine: QuarantineTable,
     plugins: BTreeMap<String, toml::Value>,
     instances: InstancesTable,
     deadlines: DeadlinesTable,
@@ -158,7 +193,10 @@ struct Search {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a path, or a table of `path` and `depth`")]
+#[serde(
+    untagged,
+    expecting = "a path, or a table of `path`, `depth` and `trust`, which is `any`, `owner`, `locked`, `signed` or `locked+signed`"
+)]
 enum SearchEntry {
     Path(PathBuf),
     Table(SearchTable),
@@ -169,26 +207,13 @@ enum SearchEntry {
 struct SearchTable {
     path: PathBuf,
     depth: Option<usize>,
+    trust: Option<Trust>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct StoreTable {
     path: Option<PathBuf>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct TrustTable {
-    policy: Policy,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Policy {
-    #[default]
-    Owner,
-    Any,
 }
 
 impl Settings {
@@ -237,28 +262,38 @@ impl Settings {
             plugins.insert(name, value(config));
         }
         let base = path.parent().unwrap_or(Path::new(""));
-        let directories = document.search.paths.into_iter().map(|entry| match entry {
-            SearchEntry::Path(path) => SearchDirectory::new(base.join(path)),
-            SearchEntry::Table(SearchTable { path, depth }) => {
-                let directory = SearchDirectory::new(base.join(path));
-                match depth {
-                    Some(depth) => directory.depth(depth),
-                    None => directory,
-                }
+        let mut trust = document.trust.settings(base)?;
+        let mut directories = Vec::new();
+        for entry in document.search.paths {
+            let table = match entry {
+                SearchEntry::Path(path) => SearchTable {
+                    path,
+                    depth: None,
+                    trust: None,
+                },
+                SearchEntry::Table(table) => table,
+            };
+            let path = base.join(table.path);
+            if let Some(own) = table.trust {
+                trust = trust.directory(&path, own);
             }
-        });
+            let directory = SearchDirectory::new(path);
+            directories.push(match table.depth {
+                Some(depth) => directory.depth(depth),
+                None => directory,
+            });
+        }
         Ok(Self {
-            directories: directories.collect(),
+            directories,
             mode: if document.search.strict {
                 Mode::Strict
             } else {
                 Mode::Loose
             },
             store: document.store.path.map(|path| base.join(path)),
-            trust: match document.trust.policy {
-                Policy::Owner => Trust::Owner,
-                Policy::Any => Trust::Any,
-            },
+            state: document.state.path.map(|path| base.join(path)),
+            trust,
+            quarantine: document.quarantine.into(),
             plugins,
             instances: document.instances.into(),
             deadlines: document.deadlines.into(),

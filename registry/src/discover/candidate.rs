@@ -20,6 +20,8 @@ pub struct Candidate {
     pub(super) target: Option<PathBuf>,
     pub(super) identity: FileIdentity,
     pub(super) ownership: Ownership,
+    /// A directory above its own in whose place everybody may put another, and its mode.
+    pub(super) exposed: Option<Arc<(PathBuf, u32)>>,
     pub(super) platform: Platform,
     pub(super) manifest: Arc<Manifest>,
     pub(super) note: Arc<[u8]>,
@@ -96,6 +98,15 @@ impl Candidate {
     #[must_use]
     pub fn ownership(&self) -> Ownership {
         self.ownership
+    }
+
+    /// The nearest directory above the file's own that everybody may write to, though it is not sticky,
+    /// and its mode: everybody may put another directory in the place of the one below it.
+    #[must_use]
+    pub fn exposed(&self) -> Option<(&Path, u32)> {
+        self.exposed
+            .as_deref()
+            .map(|(path, mode)| (path.as_path(), *mode))
     }
 
     /// What the library was built for, which need not be this host.

@@ -1,5 +1,6 @@
 //! Opens a file and reads its manifest: the only way to make a [`Candidate`].
 
+use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use floe_plugin_api::Manifest;
 
-use super::bytes::Buffers;
+use super::bytes::{Buffers, Source};
 use super::candidate::{Candidate, FileIdentity, Ownership};
 use super::defect::Defect;
 use super::note::{check_loadable as check_bytes, read_note};
@@ -63,31 +64,72 @@ pub(crate) fn open_library(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// What a path leads to looks like, if that is a regular file and no link.
+pub(crate) fn identity_of(path: &Path) -> io::Result<FileIdentity> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(open::identity(path, &metadata))
+}
+
+/// Reads from an open file, wherever others are in it.
+pub(crate) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    Source::read_at(file, offset, buffer)
+}
+
 /// What is kept from one file to the next: memory, and the last directory's owner.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     buffers: Buffers,
-    directory: Option<(PathBuf, Owner)>,
+    directory: Option<(PathBuf, Directory)>,
+    /// What was found of directories above those, by their true paths.
+    above: HashMap<PathBuf, Option<Arc<(PathBuf, u32)>>>,
+}
+
+/// What matters of the directory that a file is in.
+#[derive(Clone, Debug)]
+struct Directory {
+    owner: Owner,
+    exposed: Option<Arc<(PathBuf, u32)>>,
 }
 
 impl Reading {
-    /// Whom the directory of a file belongs to.
-    fn owner_of_directory(&mut self, file: &Path) -> Result<Owner, Rejection> {
+    /// Whom the directory of a file belongs to, and whether it can be replaced.
+    fn directory_of(&mut self, file: &Path) -> Result<Directory, Rejection> {
         let directory = match file.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
             Some(parent) => parent,
             None => file,
         };
         match &self.directory {
-            Some((last, owner)) if last.as_os_str() == directory.as_os_str() => Ok(*owner),
+            Some((last, found)) if last.as_os_str() == directory.as_os_str() => Ok(found.clone()),
             _ => {
-                let metadata =
-                    fs::metadata(directory).map_err(|error| unopened(directory, &error))?;
-                let owner = open::owner(&metadata);
-                self.directory = Some((directory.to_owned(), owner));
-                Ok(owner)
+                let unopened = |error: io::Error| unopened(directory, &error);
+                let metadata = fs::metadata(directory).map_err(unopened)?;
+                let real = fs::canonicalize(directory).map_err(unopened)?;
+                let found = Directory {
+                    owner: open::owner(&metadata),
+                    exposed: real.parent().and_then(|above| self.exposed(above)),
+                };
+                self.directory = Some((directory.to_owned(), found.clone()));
+                Ok(found)
             }
         }
+    }
+
+    /// The nearest directory, from this one upward, that everybody may write to and that is not sticky.
+    fn exposed(&mut self, directory: &Path) -> Option<Arc<(PathBuf, u32)>> {
+        const WRITABLE_BY_ALL: u32 = 0o002;
+        const STICKY: u32 = 0o1000;
+        if let Some(found) = self.above.get(directory) {
+            return found.clone();
+        }
+        let mode = fs::metadata(directory).map_or(0, |metadata| open::owner(&metadata).mode);
+        let found = if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 {
+            Some(Arc::new((directory.to_owned(), mode)))
+        } else {
+            directory.parent().and_then(|above| self.exposed(above))
+        };
+        self.above.insert(directory.to_owned(), found.clone());
+        found
     }
 }
 
@@ -156,15 +198,16 @@ impl Opened {
             .map_err(|error| Defect::Manifest(error).reject(&self.path))?;
         let (platform, note) = (found.platform, Arc::from(note));
         let real = self.target.as_deref().unwrap_or(&self.path);
-        let directory = reading.owner_of_directory(real)?;
+        let directory = reading.directory_of(real)?;
         Ok(Some(Candidate {
             identity: self.identity,
             ownership: Ownership {
                 file_uid: self.owner.uid,
                 file_mode: self.owner.mode,
-                directory_uid: directory.uid,
-                directory_mode: directory.mode,
+                directory_uid: directory.owner.uid,
+                directory_mode: directory.owner.mode,
             },
+            exposed: directory.exposed,
             platform,
             manifest: Arc::new(manifest),
             note,

@@ -8,6 +8,7 @@ use floe_plugin_api::HealthState;
 use semver::Version;
 use serde::{Serialize, Serializer};
 
+use crate::admit::Cause;
 use crate::error::{Rejection, Stage};
 use crate::id::{Build, Digest, Scope};
 
@@ -202,6 +203,21 @@ pub enum Event {
         /// The circuit's new state.
         state: CircuitState,
     },
+    /// A content failed too often, and is left alone.
+    Quarantined {
+        /// The build.
+        build: Build,
+        /// The SHA-256 of its content.
+        digest: Digest,
+        /// What for.
+        cause: Cause,
+        /// The last error, in words.
+        reason: String,
+        /// How often it was quarantined.
+        count: u32,
+        /// Until when.
+        until: jiff::Timestamp,
+    },
     /// A thread did not come back from a plugin within its deadline.
     Abandoned {
         /// The build.
@@ -247,6 +263,7 @@ impl Event {
             | Self::Poisoned { build, .. }
             | Self::Stopped { build, .. }
             | Self::Circuit { build, .. }
+            | Self::Quarantined { build, .. }
             | Self::Abandoned { build, .. }
             | Self::Health { build, .. } => Some(build),
         }
@@ -302,6 +319,16 @@ impl fmt::Display for Event {
                 }
                 write!(f, ": {reason}")
             }
+            Self::Quarantined {
+                build,
+                cause,
+                reason,
+                until,
+                ..
+            } => write!(
+                f,
+                "{build} quarantined until {until:.0}, for {cause}: {reason}"
+            ),
             Self::Retired {
                 build,
                 mapped_bytes,

@@ -1,6 +1,7 @@
 //! What a mapped library exports, checked.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use floe_plugin_api::abi::{RootModuleRef, contain};
@@ -12,6 +13,7 @@ use super::instance::Instance;
 use super::library::{self, OpenError};
 use super::program;
 use crate::admit::{Admitted, Store, Stored};
+use crate::discover::{self, Finding};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
 use crate::schema::Secrets;
@@ -20,7 +22,8 @@ use crate::schema::Secrets;
 ///
 /// There is one per content in a process, whatever the number of files, registries and threads.
 pub(crate) struct Image {
-    digest: Digest,
+    /// What is mapped: while this is kept, it is not collected.
+    stored: Stored,
     root: RootModuleRef,
     masks: Arc<Masks>,
 }
@@ -32,10 +35,12 @@ type Place = Arc<Mutex<Option<Arc<Image>>>>;
 static IMAGES: Mutex<Option<HashMap<Digest, Place>>> = Mutex::new(None);
 
 impl Image {
-    /// Maps an admitted file from its copy in the store, or gives the image that its content has
-    /// already.
-    pub(crate) fn map(admitted: &Admitted, store: &Store) -> Result<Arc<Self>, Box<Rejection>> {
-        let stored = store.keep(admitted)?;
+    /// Maps the verified copy of an admitted file, or gives the image that its content has already.
+    pub(crate) fn map(
+        admitted: &Admitted,
+        stored: Stored,
+        store: &Store,
+    ) -> Result<Arc<Self>, Box<Rejection>> {
         let place = IMAGES
             .lock()
             .get_or_insert_default()
@@ -47,11 +52,11 @@ impl Image {
             return Ok(image.clone());
         }
         // A refusal is not kept: the library that was missing may be there the next time.
-        let image = Arc::new(Self::open(admitted, &stored, store)?);
+        let image = Arc::new(Self::open(admitted, stored, store)?);
         Ok(place.insert(image).clone())
     }
 
-    fn open(admitted: &Admitted, stored: &Stored, store: &Store) -> Result<Self, Box<Rejection>> {
+    fn open(admitted: &Admitted, stored: Stored, store: &Store) -> Result<Self, Box<Rejection>> {
         let path = admitted.candidate().path();
         let refuse = |check, found: String, expected: &str, remedy: &str| {
             Box::new(Rejection::new(
@@ -63,13 +68,15 @@ impl Image {
                 remedy,
             ))
         };
-        let header = library::open(stored).map_err(|error| match error {
-            OpenError::Refused(said) => refuse(
-                "map",
-                format!("that the system's loader says `{}`", said.escape_debug()),
-                "a library whose needs this machine meets",
-                "install the library or symbol that is named, or a build of the plugin for this system",
-            ),
+        let header = library::open(&stored).map_err(|error| match error {
+            OpenError::Refused(said) => explained(&stored, path).unwrap_or_else(|| {
+                refuse(
+                    "map",
+                    format!("that the system's loader says `{}`", said.escape_debug()),
+                    "a library whose needs this machine meets",
+                    "install the library or symbol that is named, or a build of the plugin for this system",
+                )
+            }),
             OpenError::NoRoot => refuse(
                 "root-symbol",
                 format!("no symbol `{}`", floe_plugin_api::abi::ROOT_SYMBOL),
@@ -135,7 +142,7 @@ impl Image {
             ));
         }
         Ok(Self {
-            digest,
+            stored,
             root,
             masks: Arc::default(),
         })
@@ -143,7 +150,7 @@ impl Image {
 
     /// The SHA-256 of the library.
     pub(crate) const fn digest(&self) -> Digest {
-        self.digest
+        self.stored.digest()
     }
 
     /// The schemas of the plugin, as JSON text.
@@ -168,6 +175,21 @@ impl Image {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Why the system's loader refuses a library, in better words than its own: the first thing that is
+/// missing on this machine.
+fn explained(stored: &Stored, path: &Path) -> Option<Box<Rejection>> {
+    let preflight = discover::preflight(stored.file(), path).ok()?;
+    let finding = preflight.findings.into_iter().find(Finding::prevents)?;
+    Some(Box::new(Rejection::new(
+        Stage::Load,
+        finding.hazard.name(),
+        path,
+        finding.found,
+        "a library whose needs this machine meets",
+        finding.remedy,
+    )))
 }
 
 /// The first line that says something of a long text, with its unprintable characters written out.

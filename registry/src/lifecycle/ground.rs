@@ -12,7 +12,7 @@ use super::instances::Instances;
 use super::slot::Slot;
 use super::turn::Turns;
 use super::workers::{Lost, Overrun, Workers};
-use crate::admit::Store;
+use crate::admit::{Quarantine, QuarantineSettings, State, Store};
 use crate::config::{CircuitSettings, Deadlines};
 use crate::error::CallError;
 use crate::event::{Bus, Event};
@@ -22,6 +22,8 @@ use crate::stats::Recorder;
 /// What every slot of a registry stands on: what they share and what they tell.
 pub(crate) struct Ground {
     pub(crate) store: Store,
+    pub(crate) state: State,
+    pub(crate) quarantine: Quarantine,
     pub(crate) turns: Arc<Turns<StartKey, CallError>>,
     pub(crate) workers: Workers,
     pub(crate) warden: Arc<Warden>,
@@ -33,6 +35,13 @@ pub(crate) struct Ground {
     generations: AtomicU64,
     starts: AtomicU64,
     memory: Mutex<Memory>,
+}
+
+/// What a registry keeps on the disk.
+pub(crate) struct Disk {
+    pub(crate) store: Store,
+    pub(crate) state: State,
+    pub(crate) quarantine: QuarantineSettings,
 }
 
 /// What stays when generations go.
@@ -48,7 +57,7 @@ struct Memory {
 
 impl Ground {
     pub(crate) fn new(
-        store: Store,
+        disk: Disk,
         instances: Instances,
         deadlines: Deadlines,
         circuit: CircuitSettings,
@@ -57,7 +66,9 @@ impl Ground {
     ) -> Self {
         let turns = Arc::new(Turns::new());
         Self {
-            store,
+            store: disk.store,
+            quarantine: Quarantine::new(&disk.state, disk.quarantine),
+            state: disk.state,
             workers: Workers::new(turns.clone()),
             turns,
             warden: Arc::default(),

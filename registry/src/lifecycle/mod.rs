@@ -47,7 +47,7 @@ pub(crate) use calling::resolve;
 pub(crate) use catalog::{Catalog, Entry, Need};
 pub use catalog::{Mode, Standing};
 pub use ground::Statistics;
-pub(crate) use ground::{Ground, Recorders};
+pub(crate) use ground::{Disk, Ground, Recorders};
 pub use health::{HealthReport, PluginHealth};
 pub use instances::CacheStats;
 pub(crate) use instances::Instances;

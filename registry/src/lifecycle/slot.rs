@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::{ExecutorMetadata, Manifest};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use super::ground::Ground;
 use super::start::overran;
 use super::turn::{Circle, Taken};
 use super::workers::Task;
-use crate::admit::Admitted;
+use crate::admit::{Admitted, Cause, Quarantined, Subject};
 use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
 use crate::event::{CircuitState, Ending, Event};
@@ -39,6 +40,8 @@ pub enum State {
     Failed,
     /// It panicked, or ran out of time, too often: it is left alone for a while.
     Resting,
+    /// Its content failed time and again, perhaps in another process: it is left alone for longer.
+    Quarantined,
     /// Another build answers in its place.
     Shadowed,
     /// It was to take the place of the build that answers, and does not: it did not start, would break
@@ -58,6 +61,7 @@ impl fmt::Display for State {
             Self::Ready => "ready",
             Self::Failed => "failed",
             Self::Resting => "resting",
+            Self::Quarantined => "quarantined",
             Self::Shadowed => "shadowed",
             Self::HeldBack => "held-back",
             Self::Draining => "draining",
@@ -258,7 +262,9 @@ impl Slot {
                 _ => State::Draining,
             };
         }
-        if self.circuit_state() == CircuitState::Open {
+        if self.quarantined().is_some() {
+            State::Quarantined
+        } else if self.circuit_state() == CircuitState::Open {
             State::Resting
         } else if self.ground.instances.has(self.generation()) {
             State::Ready
@@ -268,6 +274,67 @@ impl Slot {
             State::Loaded
         } else {
             State::Admitted
+        }
+    }
+
+    /// The content's digest, where it can be known without reading it.
+    fn known_digest(&self) -> Option<Digest> {
+        self.digest().or_else(|| {
+            let identity = self.admitted()?.candidate().identity();
+            self.ground.store.digest_by_looks(identity)
+        })
+    }
+
+    /// That its content is left alone, as far as that can be known without reading it.
+    pub(crate) fn quarantined(&self) -> Option<Quarantined> {
+        let quarantine = &self.ground.quarantine;
+        if quarantine.is_empty() {
+            return None;
+        }
+        quarantine.active(self.known_digest()?, Timestamp::now())
+    }
+
+    /// Refuses to start a content that is left alone.
+    pub(crate) fn refuse_quarantined(&self) -> Result<(), CallError> {
+        let Some((digest, path)) = self.digest().zip(self.path()) else {
+            return Ok(());
+        };
+        self.ground
+            .quarantine
+            .refuse(digest, path)
+            .map_err(|rejection| {
+                self.fail(Stage::Admit, rejection.reason());
+                rejection.into()
+            })
+    }
+
+    /// Its content could not be started, or its circuit opened: told to the quarantine.
+    pub(crate) fn fault_of_content(&self, cause: Cause, reason: &str) {
+        let Some(digest) = self.digest() else { return };
+        let subject = Subject {
+            digest,
+            plugin: self.id(),
+            version: &self.manifest.version,
+        };
+        let quarantine = &self.ground.quarantine;
+        let Some(left) = quarantine.fault(subject, cause, reason, Timestamp::now()) else {
+            return;
+        };
+        tracing::warn!(plugin = %self.id(), version = %self.manifest.version, until = %left.until, "quarantined: it failed time and again");
+        self.ground.events.publish_with(|| Event::Quarantined {
+            build: self.build.clone(),
+            digest,
+            cause: left.cause,
+            reason: left.reason,
+            count: left.count,
+            until: left.until,
+        });
+    }
+
+    /// An operator has changed how it is configured.
+    pub(crate) fn reconfigured(&self) {
+        if let Some(digest) = self.known_digest() {
+            self.ground.quarantine.reconfigured(digest);
         }
     }
 
@@ -344,6 +411,11 @@ impl Slot {
             self.ground
                 .instances
                 .close_all_of(self.generation(), Ending::Poisoned);
+            self.fault_of_content(Cause::Panics, "it panicked or ran out of time too often");
+        } else if change == circuit::Change::Closed
+            && let Some(digest) = self.digest()
+        {
+            self.ground.quarantine.recovered(digest);
         }
         self.ground.events.publish_with(|| Event::Circuit {
             build: self.build.clone(),
@@ -368,6 +440,9 @@ impl Slot {
     pub(crate) fn recovered(&self, start: Duration) {
         self.failure.lock().take();
         self.took.lock().start = Some(start);
+        if let Some(digest) = self.digest() {
+            self.ground.quarantine.started(digest);
+        }
     }
 
     /// Does something with the plugin's code on a thread of its own, within the deadline for starts,
@@ -476,7 +551,13 @@ impl Slot {
         let span = tracing::debug_span!("load", plugin = %self.manifest.name, version = %self.manifest.version);
         let _entered = span.enter();
         let began = Instant::now();
-        match Image::map(admitted, &self.ground.store) {
+        let store = &self.ground.store;
+        let mapped = store.keep(admitted).and_then(|stored| {
+            let path = admitted.candidate().path();
+            self.ground.quarantine.refuse(stored.digest(), path)?;
+            Image::map(admitted, stored, store)
+        });
+        match mapped {
             Ok(image) => {
                 let took = began.elapsed();
                 tracing::debug!(plugin = %self.id(), version = %self.manifest.version, digest = %image.digest(), "loaded");
@@ -492,7 +573,7 @@ impl Slot {
                 Ok(self.image.get_or_init(|| image))
             }
             Err(rejection) => {
-                self.fail(Stage::Load, rejection.reason());
+                self.fail(rejection.stage, rejection.reason());
                 Err(rejection.into())
             }
         }
@@ -594,7 +675,7 @@ impl Slot {
                 self.ground.store.digest_of(candidate.file_path()).ok()?
             }
         };
-        let text = self.ground.store.schemas(digest)?;
+        let text = self.ground.state.schemas(digest)?;
         Schemas::from_json(&text).ok()
     }
 
@@ -613,7 +694,7 @@ impl Slot {
         });
         match described {
             Ok((text, schemas)) => {
-                if let Err(error) = self.ground.store.remember_schemas(image.digest(), &text) {
+                if let Err(error) = self.ground.state.remember_schemas(image.digest(), &text) {
                     tracing::warn!(%error, "the schemas of plugin `{}` are not remembered", self.title());
                 }
                 Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone())

@@ -19,6 +19,7 @@ use super::target::Target;
 use super::turn::{Circle, Taken};
 use super::voice::Voice;
 use super::workers::{Lost, Overrun, Task};
+use crate::admit::Cause;
 use crate::error::{
     Begun, CallError, CircuitOpen, DependencyError, OverrunError, PluginError, Stage,
 };
@@ -208,6 +209,7 @@ impl Supervisor {
         self.start_needs(slot)?;
         // Once for all for whom it is started at the same time.
         slot.make_ready()?;
+        slot.refuse_quarantined()?;
         let ground = self.ground();
         let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
         let own = key.lodging.config.clone();
@@ -231,6 +233,10 @@ impl Supervisor {
                     slot.fail(Stage::Start, error.to_string());
                     if faulty {
                         slot.fault();
+                    }
+                    // With a configuration of its own, a caller could have it quarantined for all.
+                    if own.is_none() {
+                        slot.fault_of_content(Cause::FailedStarts, &error.to_string());
                     }
                     Err(CallError::Start(Box::new(error)))
                 }
@@ -337,6 +343,9 @@ pub(crate) fn overran(slot: &Arc<Slot>, stage: Stage, doing: &str, overrun: &Ove
     slot.fail(stage, ending::overran(overrun, doing));
     if overrun.how == Lost::Abandoned {
         slot.fault();
+        if stage == Stage::Start {
+            slot.fault_of_content(Cause::FailedStarts, &ending::overran(overrun, doing));
+        }
     }
     CallError::Overrun(Box::new(OverrunError::new(
         slot.title(),

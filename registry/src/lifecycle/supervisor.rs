@@ -83,6 +83,11 @@ impl Supervisor {
         &self.ground
     }
 
+    /// The search path.
+    pub(crate) fn directories(&self) -> &[SearchDirectory] {
+        &self.directories
+    }
+
     pub(crate) const fn admission(&self) -> &Admission {
         &self.admission
     }

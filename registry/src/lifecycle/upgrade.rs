@@ -20,9 +20,9 @@ use super::slot::Slot;
 use super::start::Refusal;
 use super::supervisor::Supervisor;
 use super::turn::{Circle, Taken, Turn};
-use crate::admit;
+use crate::admit::Judge;
 use crate::config::Given;
-use crate::discover::{self, FileIdentity, Outcome};
+use crate::discover::{self, Outcome};
 use crate::error::{CallError, Rejection, UpgradeError};
 use crate::event::{Ending, Event};
 use crate::id::PluginId;
@@ -142,6 +142,7 @@ impl Supervisor {
             rejected: Vec::new(),
         };
         let mut changes = Changes::default();
+        let judge = Judge::new(&self.admission);
         for file in discover::scan(&self.directories).files {
             let candidate = match file.outcome {
                 Outcome::Candidate(candidate) => candidate,
@@ -164,12 +165,13 @@ impl Supervisor {
                 let manifest = candidate.manifest();
                 let span = tracing::debug_span!("admit", plugin = %manifest.name, version = %manifest.version);
                 let _entered = span.enter();
-                admit::admit(candidate, &self.admission)
+                judge.admit(candidate)
             };
             match admitted {
                 Ok(admitted) => {
-                    let identity = admitted.candidate().identity();
-                    let is_it = |slot: &Slot| identity_of(slot) == Some(identity);
+                    // The same file of which something else is asked is another build too.
+                    let is_it =
+                        |slot: &Slot| slot.admitted().is_some_and(|its| its.is_as(&admitted));
                     // Only now: a file that looks as it did may lie in a directory that does not.
                     if let Some(held) = held.into_iter().find(|held| is_it(&held.slot)) {
                         files.slots.extend(before);
@@ -469,6 +471,7 @@ impl Supervisor {
         for slot in &mut files.slots {
             if slot.manifest().name == plugin {
                 *slot = Arc::new(slot.again(given.clone()));
+                slot.reconfigured();
                 again.push(slot.clone());
             }
         }
@@ -548,11 +551,6 @@ fn hold_back(files: &mut Files, held: HeldBack) {
         None => files.slots.push(old),
     }
     files.held_back.push(held);
-}
-
-fn identity_of(slot: &Slot) -> Option<FileIdentity> {
-    slot.admitted()
-        .map(|admitted| admitted.candidate().identity())
 }
 
 fn change(slot: &Arc<Slot>) -> Option<Change> {

@@ -7,7 +7,7 @@ use semver::{Version, VersionReq};
 use serde::Serialize;
 
 use super::Registry;
-use crate::admit::{self, Check};
+use crate::admit::{Check, Judge};
 use crate::error::{Rejection, Stage};
 use crate::event::CircuitState;
 use crate::id::{Build, PluginId, Reference};
@@ -159,7 +159,16 @@ impl Registry {
         let catalog = self.supervisor().catalog();
         let slot = &entry.slot;
         let checks = slot.admitted().map(|admitted| {
-            admit::judge(admitted.candidate(), self.supervisor().admission()).checks
+            let judge = Judge::new(self.supervisor().admission());
+            let candidate = admitted.candidate();
+            let ground = self.supervisor().ground();
+            match judge.checks_with_content(candidate, &ground.store) {
+                Ok((digest, mut checks)) => {
+                    checks.extend(ground.quarantine.check(digest));
+                    checks
+                }
+                Err(_) => judge.checks(candidate),
+            }
         });
         let dependencies = slot.manifest().dependencies.iter().map(|dependency| {
             let (used, outcome) = match catalog.need(dependency) {

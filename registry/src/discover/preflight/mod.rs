@@ -29,6 +29,7 @@ use serde::Serialize;
 
 use super::bytes::{Buffers, Source};
 use super::defect::{Defect, printable};
+use super::file::open_library;
 use super::platform::Platform;
 use super::refusal::unopened;
 use crate::error::Rejection;
@@ -101,6 +102,13 @@ pub struct Finding {
     pub remedy: &'static str,
 }
 
+impl Finding {
+    /// Whether the system cannot load a library of which this was found, or must not.
+    pub(crate) fn prevents(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
 /// Findings, so many of each hazard at most.
 #[derive(Debug, Default)]
 struct Findings {
@@ -167,13 +175,15 @@ fn listed(names: &[&[u8]]) -> String {
 /// # Errors
 ///
 /// When it cannot be read, or when the system's loader could not read it.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "used by the next commit")
-)]
 pub(crate) fn preflight(file: &File, path: &Path) -> Result<Preflight, Rejection> {
     let metadata = file.metadata().map_err(|error| unopened(path, &error))?;
     examine(file, metadata.len(), path).map_err(|defect| defect.reject(path))
+}
+
+/// Examines a library; `file` is where it is, and `path` names it in a refusal.
+pub(crate) fn preflight_of(file: &Path, path: &Path) -> Result<Preflight, Rejection> {
+    let opened = open_library(file).map_err(|error| unopened(path, &error))?;
+    preflight(&opened, path)
 }
 
 fn examine(source: &dyn Source, size: u64, path: &Path) -> Result<Preflight, Defect> {

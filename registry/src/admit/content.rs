@@ -1,0 +1,188 @@
+//! What the content of an admitted file must be, which only reading all of it tells.
+//!
+//! A scan reads a few kilobytes of each file; these terms go with the file that it admits, and are asked
+//! of the very bytes that are to be mapped.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Check, Signature, SignatureError, TrustedKey};
+use crate::discover::{self, Hazard};
+use crate::error::{Rejection, Stage};
+use crate::id::Digest;
+
+/// What came of a content and a signature.
+pub(super) type Verified = Result<(), SignatureError>;
+
+/// What the content of a file must be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Terms {
+    pub(super) locked: Option<Locked>,
+    pub(super) signed: Option<Signed>,
+    pub(super) denied: Arc<BTreeSet<Hazard>>,
+    /// How the plugin is named to `floe lock`.
+    pub(super) plugin: String,
+}
+
+/// The digest that a lock file has.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Locked {
+    pub(super) digest: Digest,
+    pub(super) file: PathBuf,
+}
+
+/// A signature, and the key that made it and may.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Signed {
+    pub(super) signature: Arc<Signature>,
+    pub(super) key: TrustedKey,
+    pub(super) file: PathBuf,
+}
+
+impl Terms {
+    pub(super) const fn signature(&self) -> Option<&Signed> {
+        self.signed.as_ref()
+    }
+
+    /// What tells the signature and its key, over this content, from all others: that it was verified
+    /// can be remembered by that.
+    pub(super) fn mark(&self, digest: Digest) -> Option<Digest> {
+        let signed = self.signed.as_ref()?;
+        let mut hasher = Sha256::new();
+        hasher.update(digest.as_bytes());
+        // Neither is of a length that another one could be mistaken for: the key's text is fixed.
+        hasher.update(signed.key.key.to_string());
+        hasher.update(signed.signature.essence());
+        Some(Digest::from_bytes(hasher.finalize().into()))
+    }
+
+    /// Verifies the signature over what `feed` gives, part by part.
+    pub(super) fn verify(
+        &self,
+        feed: impl FnOnce(&mut dyn FnMut(&[u8])) -> io::Result<()>,
+    ) -> Verified {
+        let Some(signed) = &self.signed else {
+            return Ok(());
+        };
+        let mut verifier = signed.signature.verifier(&signed.key.key)?;
+        feed(&mut |bytes| verifier.update(bytes))
+            .map_err(|source| SignatureError::Content { source })?;
+        verifier.finish()
+    }
+
+    /// Whether the content is the one that is locked.
+    pub(super) fn check_digest(&self, digest: Digest, path: &Path) -> Result<(), Box<Rejection>> {
+        match self.digest_check(digest) {
+            Some(check) => check.refuse(path),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the content is the one that was signed.
+    pub(super) fn check_signature(
+        &self,
+        verified: Verified,
+        path: &Path,
+    ) -> Result<(), Box<Rejection>> {
+        match self.signature_check(verified) {
+            Some(check) => check.refuse(path),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the content has none of the hazards that are denied.
+    pub(super) fn check_findings(&self, file: &File, path: &Path) -> Result<(), Box<Rejection>> {
+        for check in self.finding_checks(file, path)? {
+            check.refuse(path)?;
+        }
+        Ok(())
+    }
+
+    /// All that is asked of a content, and the answers.
+    pub(super) fn checks(
+        &self,
+        digest: Digest,
+        file: &File,
+        path: &Path,
+        verified: Verified,
+    ) -> Result<Vec<Check>, Box<Rejection>> {
+        let mut checks: Vec<Check> = self.digest_check(digest).into_iter().collect();
+        checks.extend(self.signature_check(verified));
+        checks.extend(self.finding_checks(file, path)?);
+        Ok(checks)
+    }
+
+    fn digest_check(&self, digest: Digest) -> Option<Check> {
+        let locked = self.locked.as_ref()?;
+        Some(Check::new(
+            "locked-digest",
+            digest == locked.digest,
+            format!("a content with the SHA-256 `{digest}`"),
+            format!(
+                "the one that `{}` has for it, `{}`",
+                locked.file.display(),
+                locked.digest
+            ),
+            || {
+                format!(
+                    "put the file back that was locked; or, if this one is meant, accept it with `floe lock {}`",
+                    self.plugin
+                )
+            },
+        ))
+    }
+
+    fn signature_check(&self, verified: Verified) -> Option<Check> {
+        let Signed { key, file, .. } = self.signed.as_ref()?;
+        let id = key.key.id();
+        let found = match &verified {
+            Ok(()) => format!("a content that the key `{id}` has signed"),
+            Err(error) => error.found(),
+        };
+        Some(Check::new(
+            "signed-content",
+            verified.is_ok(),
+            found,
+            format!(
+                "the content that the key `{id}`, which is `{}`, has signed",
+                key.name
+            ),
+            || {
+                format!(
+                    "do not use the file: get it and `{}` again from where they are from, or sign it again with `floe sign` if it is your own build",
+                    file.display()
+                )
+            },
+        ))
+    }
+
+    fn finding_checks(&self, file: &File, path: &Path) -> Result<Vec<Check>, Box<Rejection>> {
+        if self.denied.is_empty() {
+            return Ok(Vec::new());
+        }
+        let preflight = discover::preflight(file, path).map_err(|rejection| Rejection {
+            stage: Stage::Load,
+            ..rejection
+        })?;
+        let denied = preflight
+            .findings
+            .into_iter()
+            .filter(|finding| self.denied.contains(&finding.hazard));
+        let checks = denied.map(|finding| {
+            let hazard = finding.hazard.name();
+            Check::new(
+                hazard,
+                false,
+                finding.found,
+                format!("a library without that, as `trust.deny` names `{hazard}`"),
+                || format!("{}; or take `{hazard}` off `trust.deny`", finding.remedy),
+            )
+        });
+        Ok(checks.collect())
+    }
+}

@@ -1,0 +1,338 @@
+//! A private directory of verified copies, named by their content.
+//!
+//! ```text
+//! ROOT/                     0700, owned by the user of the process
+//!   objects/DIGEST.so       0500, a copy whose SHA-256 is DIGEST
+//!   layouts/DIGEST-…        which host found the layout of its types right
+//!   seen/DEVICE-INODE       which content a file had when it looked so and so, and who signed it
+//! ```
+//!
+//! Only copies are mapped: whatever happens to the original, truncation included, cannot hurt a
+//! host that runs the copy. Every file is written under a temporary name, synced and renamed, so
+//! that any number of processes may share a store and none ever sees half of a file. Who maps a copy
+//! holds it locked for as long as the process lives, so that it is not collected.
+//!
+//! - `copying` makes a copy and finds out what it is, in one go.
+//! - `record` remembers what was found out, by the looks of the files.
+//! - `collect` lists what is there and removes what nobody needs.
+
+mod collect;
+mod copying;
+mod record;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use self::collect::{Collected, StoredObject};
+use self::copying::Copied;
+pub(crate) use self::record::LayoutChecked;
+use self::record::Seen;
+use super::Admitted;
+use super::content::{Terms, Verified};
+use crate::discover::{self, Candidate, FileIdentity};
+use crate::error::{Rejection, Stage};
+use crate::id::Digest;
+use crate::private::{self, PrivateError, Temporary};
+
+/// How often a copy is made again that was collected before it could be locked.
+const ATTEMPTS: usize = 3;
+
+/// A directory of verified copies.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// Whether the way to it was found private.
+    checked: Arc<AtomicBool>,
+}
+
+/// A verified copy of an admitted file, ready to be mapped: its content is what the host asks for.
+///
+/// It is not collected while this is kept.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    path: PathBuf,
+    digest: Digest,
+    /// Open and locked.
+    file: File,
+    /// What it looks like.
+    looks: FileIdentity,
+}
+
+impl Stored {
+    /// Where the copy is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SHA-256 of its content.
+    pub(crate) const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The copy, to be read.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Store {
+    /// A store in this directory, which is made when it is first needed.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            checked: Arc::default(),
+        }
+    }
+
+    /// The store's directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Keeps a verified copy of a file; once per content.
+    ///
+    /// The bytes that are hashed, and whose signature is verified, are those of the copy; its manifest
+    /// must be the one that was admitted, and its content what was asked for when it was.
+    pub(crate) fn keep(&self, admitted: &Admitted) -> Result<Stored, Box<Rejection>> {
+        let candidate = admitted.candidate();
+        let path = candidate.path();
+        for _ in 0..ATTEMPTS {
+            let original = discover::open_library(candidate.file_path())
+                .map_err(|error| unreadable(path, &error))?;
+            let looks =
+                FileIdentity::of(&original, path).map_err(|error| unreadable(path, &error))?;
+            let kept = match self.kept(admitted, looks)? {
+                Some(kept) => Some(kept),
+                None => self.keep_anew(admitted, original, looks)?,
+            };
+            if let Some(stored) = kept {
+                return Ok(stored);
+            }
+        }
+        let gone = io::ErrorKind::NotFound.into();
+        let error = PrivateError::io("keep a copy in", &self.copies())(gone);
+        Err(unusable(path, &error))
+    }
+
+    /// The copy of a file that looks as it did when that was made and verified.
+    fn kept(
+        &self,
+        admitted: &Admitted,
+        looks: FileIdentity,
+    ) -> Result<Option<Stored>, Box<Rejection>> {
+        let path = admitted.candidate().path();
+        if looks != admitted.candidate().identity() || self.check().is_err() {
+            return Ok(None);
+        }
+        let Some(mut seen) = self.remembered(looks) else {
+            return Ok(None);
+        };
+        let Some(stored) = self.take(seen.digest) else {
+            return Ok(None);
+        };
+        if stored.looks != seen.copy {
+            return Ok(None);
+        }
+        let terms = admitted.terms();
+        terms.check_digest(stored.digest, path)?;
+        if let Some(mark) = terms.mark(stored.digest)
+            && !seen.signed.contains(&mark)
+        {
+            let verified = copying::verify(terms, &stored.file);
+            terms.check_signature(verified, path)?;
+            seen.sign(mark);
+            let _ = self.remember(&seen);
+        }
+        terms.check_findings(&stored.file, path)?;
+        Ok(Some(stored))
+    }
+
+    /// A new copy of a file; nothing where it was collected before it could be locked.
+    fn keep_anew(
+        &self,
+        admitted: &Admitted,
+        mut original: File,
+        looks: FileIdentity,
+    ) -> Result<Option<Stored>, Box<Rejection>> {
+        let candidate = admitted.candidate();
+        let path = candidate.path();
+        if looks != candidate.identity() {
+            // Whom it belongs to and who may write to it was asked when it was scanned.
+            let again = discover::read_file(path).map_err(Box::new)?;
+            let same = |again: &Candidate| {
+                again.identity() == looks && again.ownership() == candidate.ownership()
+            };
+            if !again.as_ref().is_some_and(same) {
+                return Err(changed(path));
+            }
+        }
+        let refuse = |error: PrivateError| unusable(path, &error);
+        self.prepare().map_err(refuse)?;
+
+        let terms = admitted.terms();
+        let temporary = Temporary::new(&self.copies()).map_err(refuse)?;
+        let Copied { digest, signature } = copying::copy(&mut original, &temporary, terms, path)?;
+        let after = FileIdentity::of(&original, path).map_err(|error| unreadable(path, &error))?;
+        let note = discover::read_note_of(temporary.file(), path)?;
+        if after != looks || note.as_deref() != Some(&**candidate.note()) {
+            return Err(changed(path));
+        }
+        discover::check_loadable(temporary.file(), path)?;
+        terms.check_digest(digest, path)?;
+        if let Some(verified) = signature {
+            terms.check_signature(verified, path)?;
+        }
+        terms.check_findings(temporary.file(), path)?;
+
+        if !self.holds(digest) {
+            // It was synced. A name that a loss of power takes away is given again.
+            temporary
+                .publish(&self.object(digest), 0o500)
+                .map_err(refuse)?;
+        }
+        let Some(stored) = self.take(digest) else {
+            return Ok(None);
+        };
+        // Only a help for the next time: without it that one hashes again.
+        let mut seen = Seen::new(looks, candidate.file_path(), &stored);
+        if let Some(mark) = terms.mark(digest) {
+            seen.sign(mark);
+        }
+        let _ = self.remember(&seen);
+        Ok(Some(stored))
+    }
+
+    /// The digest of a file's content: remembered where the file still looks the same, computed
+    /// otherwise. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn digest_of(&self, path: &Path) -> io::Result<Digest> {
+        let file = discover::open_library(path)?;
+        let looks = FileIdentity::of(&file, path)?;
+        match self.digest_by_looks(looks) {
+            Some(digest) => Ok(digest),
+            None => copying::hash(&file),
+        }
+    }
+
+    /// The digest of a file that looks so, where that is remembered.
+    pub(crate) fn digest_by_looks(&self, looks: FileIdentity) -> Option<Digest> {
+        self.remembered(looks).map(|seen| seen.digest)
+    }
+
+    /// Whether a content is what the terms' signature was made of: remembered, or found out.
+    pub(super) fn verify(&self, terms: &Terms, digest: Digest, file: &File) -> Verified {
+        let looks = FileIdentity::of(file, &self.root).ok();
+        let seen = looks.and_then(|looks| self.remembered(looks));
+        if let (Some(mark), Some(seen)) = (terms.mark(digest), seen)
+            && seen.digest == digest
+            && seen.signed.contains(&mark)
+        {
+            return Ok(());
+        }
+        copying::verify(terms, file)
+    }
+
+    /// Opens and locks a copy.
+    fn take(&self, digest: Digest) -> Option<Stored> {
+        let path = self.object(digest);
+        let file = discover::open_library(&path).ok()?;
+        // Where there are no locks, nothing can be locked for good either, and nothing is collected.
+        let _ = file.lock_shared();
+        let looks = FileIdentity::of(&file, &path).ok()?;
+        // It may have been removed, or replaced, before it was locked.
+        let there = discover::identity_of(&path).ok()?;
+        (there == looks).then_some(Stored {
+            path,
+            digest,
+            file,
+            looks,
+        })
+    }
+
+    /// Whether the store has this content already, undamaged.
+    fn holds(&self, digest: Digest) -> bool {
+        discover::open_library(&self.object(digest))
+            .and_then(|file| copying::hash(&file))
+            .is_ok_and(|found| found == digest)
+    }
+
+    fn copies(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    fn object(&self, digest: Digest) -> PathBuf {
+        self.copies()
+            .join(format!("{digest}{}", std::env::consts::DLL_SUFFIX))
+    }
+
+    /// Makes the store's directories where they are missing, and checks that it is private.
+    fn prepare(&self) -> Result<(), PrivateError> {
+        if self.root.as_os_str().as_encoded_bytes().contains(&b'$') {
+            return Err(PrivateError::Path {
+                path: self.root.clone(),
+            });
+        }
+        private::prepare(&self.root)?;
+        private::make(&self.copies())?;
+        private::make(&self.root.join("seen"))?;
+        if !self.checked.swap(true, Ordering::Relaxed) {
+            private::sweep(&self.copies());
+        }
+        Ok(())
+    }
+
+    /// Checks that the store is private: the way there once, itself always.
+    fn check(&self) -> Result<(), PrivateError> {
+        if self.checked.load(Ordering::Relaxed) {
+            private::check_itself(&self.root)
+        } else {
+            fs::symlink_metadata(&self.root)
+                .map_err(PrivateError::io("read", &self.root))
+                .and_then(|_| self.prepare())
+        }
+    }
+}
+
+fn unusable(path: &Path, error: &PrivateError) -> Box<Rejection> {
+    Box::new(Rejection::new(
+        Stage::Load,
+        "store",
+        path,
+        error.found(),
+        "a private directory with room for a copy of the plugin",
+        match error {
+            PrivateError::Io { .. } => "free or mend it, or set `FLOE_STORE` to another directory",
+            _ => "`chmod` and `chown` what is named, or set `FLOE_STORE` to another directory",
+        },
+    ))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Box<Rejection> {
+    Box::new(Rejection::new(
+        Stage::Load,
+        "readable",
+        path,
+        format!("`{error}`"),
+        "the file that was admitted",
+        "put it back, or scan again",
+    ))
+}
+
+fn changed(path: &Path) -> Box<Rejection> {
+    Box::new(Rejection::new(
+        Stage::Load,
+        "unchanged",
+        path,
+        "another content, or another owner or mode, than was admitted",
+        "the file as it was when the directory was scanned",
+        "scan again once the file is no longer being written",
+    ))
+}

@@ -1,0 +1,80 @@
+//! What a lock file would have of what is in the search path.
+
+use super::Registry;
+use crate::admit::{Admission, Check, Judge, LockedBuild};
+use crate::discover::{self, Outcome};
+use crate::error::{Rejection, Stage};
+use crate::id::PluginId;
+
+/// What could be locked of a search path. Made by [`Registry::lockable`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Lockable {
+    /// The builds that are admitted but for the lock, in search-path order.
+    pub builds: Vec<LockedBuild>,
+    /// The files that would be refused whatever the lock file said.
+    pub refused: Vec<Rejection>,
+}
+
+impl Registry {
+    /// What is in the search path now and could be loaded if the lock file had it: every file is read
+    /// whole, its signature is verified where one is asked for, and nothing is mapped.
+    #[must_use]
+    pub fn lockable(&self) -> Lockable {
+        let supervisor = self.supervisor();
+        let admission = Admission {
+            trust: supervisor.admission().trust.clone().without_lock(),
+            ..supervisor.admission().clone()
+        };
+        let judge = Judge::new(&admission);
+        let store = &supervisor.ground().store;
+        let mut lockable = Lockable::default();
+        for file in discover::scan(supervisor.directories()).files {
+            let candidate = match file.outcome {
+                Outcome::Candidate(candidate) => candidate,
+                Outcome::Ignored(_) => continue,
+                Outcome::Rejected(rejection) => {
+                    lockable.refused.push(rejection);
+                    continue;
+                }
+            };
+            let (digest, checks) = match judge.checks_with_content(&candidate, store) {
+                Ok(judged) => judged,
+                Err(rejection) => {
+                    lockable.refused.push(*rejection);
+                    continue;
+                }
+            };
+            if let Some(failed) = checks.into_iter().find(|check| !check.passed) {
+                let Check {
+                    check,
+                    found,
+                    expected,
+                    remedy,
+                    ..
+                } = failed;
+                lockable.refused.push(Rejection::new(
+                    Stage::Admit,
+                    check,
+                    candidate.path(),
+                    found,
+                    expected,
+                    remedy.unwrap_or_default(),
+                ));
+                continue;
+            }
+            let manifest = candidate.manifest();
+            let plugin = PluginId {
+                kind: manifest.kind.clone(),
+                name: manifest.name.clone(),
+            };
+            lockable.builds.push(LockedBuild::new(
+                plugin,
+                manifest.version.clone(),
+                candidate.platform(),
+                digest,
+            ));
+        }
+        lockable
+    }
+}
