@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use floe_registry::{KeyId, PublicKey};
+use ct_codecs::{Base64, Decoder};
+use floe_registry::{KeyId, PublicKey, Signature};
 use minisign::{KeyPair, PError, SecretKey, SecretKeyBox};
 
 use crate::exit::Exit;
@@ -65,25 +66,35 @@ impl SigningKey {
                 Err(_) => "make one with `floe keygen`",
             })
         };
+        let damaged = || {
+            Failure::usage(format!(
+                "the secret key `{shown}` is damaged, expected it as `floe keygen` or `minisign -G` wrote it"
+            ))
+            .hint("take it from a copy")
+        };
         let line = text.lines().nth(1).unwrap_or_default();
-        let boxed = SecretKeyBox::from(text.clone());
         let secret = if line.starts_with(BARE) {
-            boxed.into_unencrypted_secret_key().map_err(|_| no_key())?
+            bare(line).ok_or_else(damaged)?
         } else if line.starts_with(PROTECTED) {
             let password = password(&shown)?;
-            boxed
+            SecretKeyBox::from(text.clone())
                 .into_secret_key(Some(password))
                 .map_err(|error| match error.kind() {
                     minisign::ErrorKind::Verify => wrong_password(&shown),
-                    _ => no_key(),
+                    _ => damaged(),
                 })?
         } else {
             return Err(no_key());
         };
         let public = minisign::PublicKey::from_secret_key(&secret)
-            .map_err(|_| no_key())
+            .map_err(|_| damaged())
             .and_then(|public| known(&public))?;
-        Ok(Self { secret, public })
+        let key = Self { secret, public };
+        // A bare key's file need not say whether it is whole; that its halves belong together does.
+        let trial = key.sign(io::empty(), "").ok();
+        let trial = trial.and_then(|text| Signature::parse(&text).ok());
+        let whole = trial.is_some_and(|trial| trial.verify(&key.public, io::empty()).is_ok());
+        if whole { Ok(key) } else { Err(damaged()) }
     }
 
     /// The number of the key.
@@ -100,7 +111,7 @@ impl SigningKey {
     pub(super) fn sign(&self, content: impl Read, comment: &str) -> Result<String, PError> {
         let untrusted = format!("signature from minisign secret key {}", self.id());
         minisign::sign(None, &self.secret, content, Some(comment), Some(&untrusted))
-            .map(|signature| signature.into_string())
+            .map(minisign::SignatureBox::into_string)
     }
 }
 
@@ -125,6 +136,15 @@ impl NewKey {
             public,
         })
     }
+}
+
+/// A secret key that is not encrypted.
+///
+/// Not `SecretKeyBox::into_unencrypted_secret_key`: that asks for a checksum, and the keys of
+/// `minisign -G -W` have none.
+fn bare(line: &str) -> Option<SecretKey> {
+    let bytes = Base64::decode_to_vec(line.trim(), None).ok()?;
+    SecretKey::from_bytes(&bytes).ok()
 }
 
 /// A public key, as the registry knows it.

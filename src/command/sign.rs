@@ -56,8 +56,8 @@ fn inspect(registry: &Registry, arguments: &Sign) -> Result<Vec<Inspection>, Fai
         return Ok(inspections);
     }
     let message = match rejected.len() {
-        1 => "nothing was signed: a file is no plugin".to_owned(),
-        many => format!("nothing was signed: {many} files are no plugins"),
+        1 => "nothing was signed, as 1 file was refused".to_owned(),
+        many => format!("nothing was signed, as {many} files were refused"),
     };
     let mut failure = Failure::new(Exit::Refused, "rejected", message);
     failure.rejected = rejected;

@@ -21,6 +21,7 @@ mod new;
 mod output;
 mod plugins;
 mod sandbox;
+mod sign;
 mod start;
 mod stats;
 mod usage;
