@@ -157,7 +157,7 @@ pub(super) fn instruction_set(
 
 /// The instructions of a level that this processor does not have.
 #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-fn lacking(level: Level) -> Vec<&'static [u8]> {
+pub(super) fn lacking(level: Level) -> Vec<&'static [u8]> {
     macro_rules! detected {
         ($level:ident: $($feature:tt),*) => {
             [$((Level::$level, $feature, std::is_x86_feature_detected!($feature))),*]
@@ -175,7 +175,7 @@ fn lacking(level: Level) -> Vec<&'static [u8]> {
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
-fn lacking(_level: Level) -> Vec<&'static [u8]> {
+pub(super) fn lacking(_level: Level) -> Vec<&'static [u8]> {
     Vec::new()
 }
 

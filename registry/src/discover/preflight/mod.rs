@@ -19,7 +19,7 @@ mod mapping;
 mod search;
 mod startup;
 mod symbols;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests;
 
 use std::fs::File;

@@ -217,13 +217,16 @@ fn constructors(
             .filter_map(|function| function.names.first().copied())
             .collect();
         (unusual > 0).then(|| {
-            let mut text = format!("runs {} more than is usual", counted(unusual));
+            let mut text = format!(
+                "runs {} more than is usual when it is mapped",
+                counted(unusual)
+            );
             if known.is_empty() {
-                text.push_str("; their names were stripped");
+                text.push_str(", without names as the library was stripped");
             } else {
-                text.push_str(&format!(", among them {}", listed(&known)));
+                text.push_str(&format!(", {} among them", listed(&known)));
             }
-            format!("{text}, when it is mapped")
+            text
         })
     };
     if let Some(text) = text {
@@ -264,7 +267,11 @@ fn ifuncs(image: &Image, exports: &Exports, resolvers: usize, findings: &mut Fin
         return;
     }
     let text = if names.is_empty() {
-        format!("has {resolvers} places for which a resolver of its own is run while it is linked")
+        let places = match resolvers {
+            1 => "1 place".to_owned(),
+            count => format!("{count} places"),
+        };
+        format!("has {places} for which a resolver of its own is run while it is linked")
     } else {
         format!(
             "runs a resolver of its own for {} while it is linked",
