@@ -19,7 +19,7 @@ mod mapping;
 mod search;
 mod startup;
 mod symbols;
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;

@@ -1,4 +1,5 @@
 //! What is found in libraries that a C compiler made, and in this test itself, which Rust made.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
