@@ -565,3 +565,43 @@ fn property<E: FileHeader<Endian = Endianness>>(
         .find(|property| property.pr_type() == wanted)
         .and_then(|property| property.data_u32(endian).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::elf_builder::Elf;
+    use super::*;
+
+    #[test]
+    fn every_word_size_and_byte_order_is_read() {
+        for (wide, big) in [(false, false), (false, true), (true, false), (true, true)] {
+            let bytes = Elf::new(wide, big).note(b"{}").build();
+            let source = bytes.as_slice();
+            let reader = Reader::new(&source, bytes.len() as u64);
+            let image = Image::read(&reader).unwrap().unwrap();
+            let expected = if wide { Bits::B64 } else { Bits::B32 };
+            assert_eq!(image.platform.bits, expected);
+            assert_eq!(image.platform.endian == Endian::Big, big);
+            assert!(!image.segments.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_string_ends_where_it_is_ended_and_not_later() {
+        assert_eq!(string_at(b"ab\0cd\0", 0), Some(b"ab".as_slice()));
+        assert_eq!(string_at(b"ab\0cd\0", 4), Some(b"d".as_slice()));
+        assert_eq!(string_at(b"ab\0cd", 3), None);
+        assert_eq!(string_at(b"ab\0", u64::MAX), None);
+        assert_eq!(string_at(&[b'a'; LONGEST_NAME + 1], 0), None);
+    }
+
+    #[test]
+    fn no_number_makes_for_more_memory_than_the_file_takes() {
+        let source: &[u8] = &[0; 100];
+        let reader = Reader::new(&source, 100);
+        assert_eq!(reader.bytes("x", 90, 10).unwrap().len(), 10);
+        for (offset, length) in [(90, 11), (0, u64::MAX), (u64::MAX, 2), (101, 0)] {
+            let refused = reader.bytes("x", offset, length).unwrap_err();
+            assert!(matches!(refused, Defect::Malformed { .. }), "{refused:?}");
+        }
+    }
+}

@@ -55,7 +55,8 @@ pub struct Preflight {
     pub examined: bool,
     /// The compiler that made it, as it names itself: `rustc version 1.95.0 (59807616e 2026-04-14)`.
     pub compiler: Option<String>,
-    /// The libraries that it says it needs, in its order.
+    /// The libraries that it says it needs, in its order; empty where it is for another machine, and
+    /// on systems whose loader is not glibc's.
     pub needed: Vec<Needed>,
     /// The versions of glibc that it needs and that there are; `None` where it needs none.
     pub glibc: Option<GlibcNeed>,
