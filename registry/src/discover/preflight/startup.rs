@@ -4,13 +4,16 @@ use object::elf;
 
 use super::super::bytes::Fields;
 use super::hazard::Hazard;
-use super::image::{Image, Reader, Relocation, Sections, string_at};
+use super::image::{Image, Reader, Relocation, Sections, Symbol, string_at};
 use super::symbols::Exports;
 use super::{Findings, listed};
 use crate::discover::{Bits, Machine};
 
 /// The most of the table of functions that is looked at: some hundreds of them.
 const MOST_BYTES: u64 = 4096;
+
+/// The most names of one function: what has the same instructions may be one function.
+const MOST_NAMES: usize = 8;
 
 /// The functions that C toolchains put there themselves.
 const OF_THE_TOOLCHAIN: &[&[u8]] = &[
@@ -181,25 +184,22 @@ fn constructors(
         return;
     }
 
+    // There are thousands of symbols, and few of them are looked for.
+    let mut wanted: Vec<u64> = functions.iter().map(|it| it.address).collect();
+    wanted.sort_unstable();
     let debugging = sections.symbols(image, reader);
     if let Some((symbols, names)) = &debugging {
-        for symbol in symbols.iter() {
-            if symbol.kind != elf::STT_FUNC || symbol.section == elf::SHN_UNDEF {
-                continue;
-            }
-            for function in &mut functions {
-                if function.address == symbol.value && function.names.len() < 8 {
-                    let name = string_at(names, symbol.name.into());
-                    function.names.extend(name);
-                }
+        let is_function = |it: &Symbol| it.kind == elf::STT_FUNC && it.section != elf::SHN_UNDEF;
+        for symbol in symbols.iter().filter(is_function) {
+            if wanted.binary_search(&symbol.value).is_ok() {
+                let name = string_at(names, symbol.name.into());
+                name_all(&mut functions, symbol.value, name);
             }
         }
     }
     for (symbol, name) in exports.exported(image) {
-        for function in &mut functions {
-            if function.address == symbol.value && function.names.is_empty() {
-                function.names.push(name);
-            }
+        if wanted.binary_search(&symbol.value).is_ok() {
+            name_all(&mut functions, symbol.value, Some(name));
         }
     }
 
@@ -231,6 +231,16 @@ fn constructors(
     };
     if let Some(text) = text {
         findings.add(Hazard::Constructors, text);
+    }
+}
+
+/// Gives a name to what stands at an address.
+fn name_all<'a>(functions: &mut [Function<'a>], address: u64, name: Option<&'a [u8]>) {
+    let there = functions.iter_mut().filter(|it| it.address == address);
+    for function in there {
+        if function.names.len() < MOST_NAMES {
+            function.names.extend(name);
+        }
     }
 }
 
