@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use floe_plugin_api::Kind;
 use proptest::prelude::*;
@@ -557,6 +558,69 @@ fn whoever_holds_the_lock_is_not_waited_for_forever() {
     let versions: Vec<_> = list.iter().map(|found| &*found.version).collect();
     assert_eq!(versions, ["1.2.3", "1.2.4", "1.2.9"]);
     assert_eq!(quarantine.damage(), None);
+}
+
+/// Counts what is logged on its thread.
+#[derive(Clone, Default)]
+struct Log(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event()
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// How much is logged meanwhile.
+fn logged(act: impl FnOnce()) -> usize {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), act);
+    log.0.load(Ordering::Relaxed)
+}
+
+#[test]
+fn what_is_wrong_is_logged_once() {
+    let (place, _) = small();
+    let quarantine = place.quarantine(settings());
+    let look = || drop(quarantine.active(digest(1), at(0)));
+    assert_eq!(logged(look), 0);
+    let put = |bytes: &[u8]| fs::write(place.file(), bytes).unwrap();
+    put(b"one");
+    assert_eq!(logged(|| (look(), look(), look()).0), 1);
+    put(b"one");
+    assert_eq!(logged(look), 0, "the same content");
+    // Of another length: two writes in one tick of the clock look the same.
+    put(b"three");
+    assert_eq!(logged(look), 1);
+    let crash = |byte| drop(fault(&quarantine, byte, Cause::Crashes, "no", at(0)));
+    assert_eq!(logged(|| crash(3)), 1, "where it is kept");
+    assert_eq!(logged(|| crash(4)), 0);
+
+    let place = Place::new();
+    fs::write(place.state().root(), "").unwrap();
+    let quarantine = place.quarantine(settings());
+    let crash = |byte| drop(fault(&quarantine, byte, Cause::Crashes, "no", at(0)));
+    assert_eq!(
+        logged(|| crash(1)),
+        2,
+        "it cannot be read, and not be changed"
+    );
+    assert_eq!(logged(|| (crash(2), crash(3)).0), 0);
 }
 
 #[test]
