@@ -201,11 +201,14 @@ impl Temporary {
                 Ok(file) => {
                     // Where there are no locks, what is left behind is not swept either.
                     let _ = file.lock();
-                    return Ok(Self {
-                        file,
-                        path,
-                        published: AtomicBool::new(false),
-                    });
+                    // Before it was locked, it could be taken for what a killed writer left behind.
+                    if is_there(&file, &path) {
+                        return Ok(Self {
+                            file,
+                            path,
+                            published: AtomicBool::new(false),
+                        });
+                    }
                 }
                 // Left by a process of the same number that was killed.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -251,6 +254,20 @@ impl Drop for Temporary {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Whether an open file is still what its path leads to.
+#[cfg(unix)]
+fn is_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let there = fs::symlink_metadata(path).and_then(|there| Ok((there, file.metadata()?)));
+    there.is_ok_and(|(there, own)| there.ino() == own.ino() && there.dev() == own.dev())
+}
+
+#[cfg(not(unix))]
+fn is_there(_file: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Removes the temporary files of a directory whose writers were killed, and says how many.

@@ -308,7 +308,7 @@ fn inspect(path: &Path, supervisor: &Supervisor) -> Result<Inspection, Box<Rejec
         platform: candidate.platform(),
         manifest: Manifest::clone(candidate.manifest()),
         verdict: Verdict::of(checks),
-        preflight: discover::preflight_of(candidate.file_path(), path)?,
+        preflight: discover::preflight_of(candidate.file_path()),
     })
 }
 

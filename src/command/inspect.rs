@@ -58,6 +58,14 @@ impl Report for Inspected {
         page.blank();
         page.heading("Checks");
         page.table(checks::table(&verdict.checks));
+        if let Some(malformed) = &preflight.malformed {
+            page.blank();
+            page.heading("Preflight");
+            page.paragraph(
+                2,
+                &format!("it cannot be loaded: {}", text::plain(malformed)),
+            );
+        }
         if preflight.examined {
             page.blank();
             page.heading("Preflight");

@@ -7,7 +7,9 @@ use floe_loader_tests::library::Library;
 use floe_loader_tests::scene::Scene;
 use floe_loader_tests::wait::for_event;
 use floe_plugin_api::{ErrorKind, Value, value};
-use floe_registry::{CallError, CircuitSettings, CircuitState, Event, Registry, Scope, State};
+use floe_registry::{
+    CallError, CircuitSettings, CircuitState, Event, QuarantineSettings, Registry, Scope, State,
+};
 
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -17,7 +19,13 @@ fn registry(scene: &Scene, rest: Duration) -> Registry {
         .panics(3)
         .window(NEVER)
         .rest(rest);
-    scene.builder().circuit(circuit).build().unwrap()
+    let builder = scene.builder().circuit(circuit);
+    builder.quarantine(never()).build().unwrap()
+}
+
+/// What fails here fails more often than is borne of a content.
+fn never() -> QuarantineSettings {
+    QuarantineSettings::default().openings(0).failed_starts(0)
 }
 
 #[track_caller]
@@ -162,6 +170,7 @@ fn panics_of_starts_count_and_refusals_do_not() {
     let registry = scene
         .builder()
         .circuit(circuit)
+        .quarantine(never())
         .config("bad", value!({"panics_in": "start"}))
         .config("refuses", value!({"refuses": "not today"}))
         .build()

@@ -127,9 +127,9 @@ fn the_code_says_another_manifest_than_the_note() {
 
 #[test]
 fn what_the_systems_loader_refuses() {
-    let refused = Refused::load("map")
+    let refused = Refused::load("undefined-symbol")
         .expected("this machine meets")
-        .remedy("install");
+        .remedy("link the plugin");
     check_c(
         "extern int nowhere_to_be_found(void); int (*user)(void) = nowhere_to_be_found;",
         &[],
@@ -171,9 +171,9 @@ fn a_library_that_is_needed_and_missing() {
     let directory = format!("-L{}", c.display());
     let built = compile_c(&c, "bad", &source, &[&directory, "-lneeded"]);
     let path = scene.write("bad", &fs::read(built).unwrap());
-    let refused = Refused::load("map")
+    let refused = Refused::load("missing-library")
         .found("libneeded-by-nobody.so")
-        .remedy("install the library");
+        .remedy("install the package");
     scene.check_refused_at_load("bad.go", &path, &refused);
 }
 

@@ -64,6 +64,9 @@ pub struct Preflight {
     pub instruction_set: Option<String>,
     /// What is hazardous about it, the worst first.
     pub findings: Vec<Finding>,
+    /// Why the system's loader could not read it, in one line. Then nothing else is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub malformed: Option<String>,
 }
 
 /// A library that another one needs.
@@ -181,10 +184,14 @@ pub(crate) fn preflight(file: &File, path: &Path) -> Result<Preflight, Rejection
     examine(file, metadata.len(), path).map_err(|defect| defect.reject(path))
 }
 
-/// Examines a library; `file` is where it is, and `path` names it in a refusal.
-pub(crate) fn preflight_of(file: &Path, path: &Path) -> Result<Preflight, Rejection> {
-    let opened = open_library(file).map_err(|error| unopened(path, &error))?;
-    preflight(&opened, path)
+/// Examines a library to tell what is known of it; `file` is where it is.
+pub(crate) fn preflight_of(file: &Path) -> Preflight {
+    let opened = open_library(file).map_err(|error| unopened(file, &error));
+    let examined = opened.and_then(|opened| preflight(&opened, file));
+    examined.unwrap_or_else(|rejection| Preflight {
+        malformed: Some(rejection.reason()),
+        ..Preflight::default()
+    })
 }
 
 fn examine(source: &dyn Source, size: u64, path: &Path) -> Result<Preflight, Defect> {
@@ -220,6 +227,7 @@ fn examine(source: &dyn Source, size: u64, path: &Path) -> Result<Preflight, Def
         glibc: linking.glibc,
         instruction_set: level.flatten().map(|level| level.name().to_owned()),
         findings: findings.into_sorted(),
+        malformed: None,
     })
 }
 
