@@ -17,6 +17,7 @@ mod load;
 mod memory;
 mod scan;
 mod start;
+mod trust;
 mod upgrade;
 mod value;
 mod watch;
@@ -36,6 +37,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     scan::benches(&mut criterion);
     load::benches(&mut criterion);
+    trust::benches(&mut criterion);
     call::benches(&mut criterion);
     instances::benches(&mut criterion);
     upgrade::benches(&mut criterion);

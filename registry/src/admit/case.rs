@@ -18,7 +18,9 @@ pub(super) struct Case<'a> {
     pub(super) admission: &'a Admission,
     pub(super) trust: Trust,
     judge: &'a Judge<'a>,
+    locked: OnceCell<Result<Digest, Unlocked<'a>>>,
     signature: OnceCell<Result<Arc<Signature>, SignatureError>>,
+    key: OnceCell<Option<Result<&'a TrustedKey, KeyRefusal>>>,
 }
 
 /// Why the lock file does not vouch for a build.
@@ -42,7 +44,9 @@ impl<'a> Case<'a> {
                 None => judge.admission.trust.of(candidate.path(), &manifest.kind),
             },
             judge,
+            locked: OnceCell::new(),
             signature: OnceCell::new(),
+            key: OnceCell::new(),
         }
     }
 
@@ -71,7 +75,12 @@ impl<'a> Case<'a> {
     }
 
     /// The digest that the lock file has for the build.
-    pub(super) fn locked(&self) -> Result<Digest, Unlocked<'a>> {
+    pub(super) fn locked(&self) -> Result<Digest, &Unlocked<'a>> {
+        let found = self.locked.get_or_init(|| self.look_up());
+        found.as_ref().copied()
+    }
+
+    fn look_up(&self) -> Result<Digest, Unlocked<'a>> {
         let lock = match self.judge.lock() {
             None => return Err(Unlocked::NotSet),
             Some(Err(error)) => return Err(Unlocked::File(error)),
@@ -95,15 +104,14 @@ impl<'a> Case<'a> {
 
     /// The key that the signature names, if it may sign such a plugin; nothing where there is no
     /// signature.
-    pub(super) fn key(&self) -> Option<Result<&'a TrustedKey, KeyRefusal>> {
-        let id = self.signature().ok()?.key_id();
-        let name = &self.candidate.manifest().name;
-        Some(
-            self.admission
-                .trust
-                .keys
-                .may_sign(id, name, self.judge.today),
-        )
+    pub(super) fn key(&self) -> Option<Result<&'a TrustedKey, &KeyRefusal>> {
+        let found = self.key.get_or_init(|| {
+            let id = self.signature().ok()?.key_id();
+            let name = &self.candidate.manifest().name;
+            let keys = &self.admission.trust.keys;
+            Some(keys.may_sign(id, name, self.judge.today))
+        });
+        found.as_ref().map(|found| found.as_ref().copied())
     }
 
     /// What the content must be, as far as that is known.
@@ -113,7 +121,8 @@ impl<'a> Case<'a> {
             let key = self.key()?.ok()?;
             Some(Signed {
                 signature: self.signature().ok()?.clone(),
-                key: key.clone(),
+                key: key.key.clone(),
+                name: key.name.clone(),
                 file: self.signature_path(),
             })
         });

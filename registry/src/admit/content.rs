@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Check, Signature, SignatureError, TrustedKey};
+use super::{Check, PublicKey, Signature, SignatureError};
 use crate::discover::{self, Hazard};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
@@ -40,7 +40,9 @@ pub(super) struct Locked {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Signed {
     pub(super) signature: Arc<Signature>,
-    pub(super) key: TrustedKey,
+    pub(super) key: PublicKey,
+    /// What the key is called.
+    pub(super) name: String,
     pub(super) file: PathBuf,
 }
 
@@ -56,7 +58,7 @@ impl Terms {
         let mut hasher = Sha256::new();
         hasher.update(digest.as_bytes());
         // Neither is of a length that another one could be mistaken for: the key's text is fixed.
-        hasher.update(signed.key.key.to_string());
+        hasher.update(signed.key.to_string());
         hasher.update(signed.signature.essence());
         Some(Digest::from_bytes(hasher.finalize().into()))
     }
@@ -69,7 +71,7 @@ impl Terms {
         let Some(signed) = &self.signed else {
             return Ok(());
         };
-        let mut verifier = signed.signature.verifier(&signed.key.key)?;
+        let mut verifier = signed.signature.verifier(&signed.key)?;
         feed(&mut |bytes| verifier.update(bytes))
             .map_err(|source| SignatureError::Content { source })?;
         verifier.finish()
@@ -138,8 +140,10 @@ impl Terms {
     }
 
     fn signature_check(&self, verified: Verified) -> Option<Check> {
-        let Signed { key, file, .. } = self.signed.as_ref()?;
-        let id = key.key.id();
+        let Signed {
+            key, name, file, ..
+        } = self.signed.as_ref()?;
+        let id = key.id();
         let found = match &verified {
             Ok(()) => format!("a content that the key `{id}` has signed"),
             Err(error) => error.found(),
@@ -148,10 +152,7 @@ impl Terms {
             "signed-content",
             verified.is_ok(),
             found,
-            format!(
-                "the content that the key `{id}`, which is `{}`, has signed",
-                key.name
-            ),
+            format!("the content that the key `{id}`, which is `{name}`, has signed"),
             || {
                 format!(
                     "do not use the file: get it and `{}` again from where they are from, or sign it again with `floe sign` if it is your own build",

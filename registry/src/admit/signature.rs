@@ -114,14 +114,9 @@ impl Signature {
                 source,
             },
         };
-        let file = discover::open_library(path).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.take(Self::MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-        if bytes.len() as u64 > Self::MAX_BYTES {
-            return Err(SignatureError::TooLong);
-        }
+        let bytes = discover::read_small(path, Self::MAX_BYTES)
+            .map_err(failed)?
+            .ok_or(SignatureError::TooLong)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| SignatureError::Malformed {
             reason: "it is not text".to_owned(),
         })?;

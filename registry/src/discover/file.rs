@@ -50,9 +50,13 @@ pub(crate) fn check_loadable(file: &File, path: &Path) -> Result<(), Rejection> 
 
 /// Opens a regular file, so that its content can be copied or hashed. A link is not followed.
 pub(crate) fn open_library(path: &Path) -> io::Result<File> {
+    Ok(open_regular(path)?.0)
+}
+
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let check = |metadata: Metadata| {
         if metadata.is_file() {
-            return Ok(());
+            return Ok(metadata);
         }
         let found = open::kind(metadata.file_type());
         let reason = format!("it is {found}, not a regular file");
@@ -60,8 +64,24 @@ pub(crate) fn open_library(path: &Path) -> io::Result<File> {
     };
     check(fs::symlink_metadata(path)?)?;
     let file = open::open(path)?;
-    check(file.metadata()?)?;
-    Ok(file)
+    let metadata = check(file.metadata()?)?;
+    Ok((file, metadata))
+}
+
+/// Reads a regular file that is small; nothing where it is longer than that. A link is not followed.
+pub(crate) fn read_small(path: &Path, longest: u64) -> io::Result<Option<Vec<u8>>> {
+    let (file, metadata) = open_regular(path)?;
+    let Some(length) = usize::try_from(metadata.len())
+        .ok()
+        .filter(|length| *length as u64 <= longest)
+    else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; length];
+    let read = read_at(&file, 0, &mut bytes)?;
+    // It may have been cut meanwhile.
+    bytes.truncate(read);
+    Ok(Some(bytes))
 }
 
 /// What a path leads to looks like, if that is a regular file and no link.

@@ -39,14 +39,15 @@ mod sniff;
 pub use candidate::{Candidate, FileIdentity, Ownership};
 pub(crate) use defect::printable;
 pub(crate) use file::{
-    check_loadable, identity_of, open_library, read_at, read_file, read_note_of,
+    check_loadable, identity_of, open_library, read_at, read_file, read_note_of, read_small,
 };
 pub use note::fuzz_read;
 pub use outcome::{Ignored, Outcome, Scan, Scanned};
 pub use platform::{Bits, Endian, Format, Machine, Platform};
+pub(crate) use preflight::preflight;
+pub use preflight::preflight_of;
 pub use preflight::{
     Finding, GlibcNeed, Hazard, Needed, ParseHazardError, Preflight, Severity, fuzz_preflight,
 };
-pub(crate) use preflight::{preflight, preflight_of};
 pub use scan::scan;
 pub use search::{Presence, SearchDirectory};

@@ -185,7 +185,8 @@ pub(crate) fn preflight(file: &File, path: &Path) -> Result<Preflight, Rejection
 }
 
 /// Examines a library to tell what is known of it; `file` is where it is.
-pub(crate) fn preflight_of(file: &Path) -> Preflight {
+#[must_use]
+pub fn preflight_of(file: &Path) -> Preflight {
     let opened = open_library(file).map_err(|error| unopened(file, &error));
     let examined = opened.and_then(|opened| preflight(&opened, file));
     examined.unwrap_or_else(|rejection| Preflight {
