@@ -6,9 +6,13 @@
 //! left behind that was killed can be told from what another one is writing still.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What the names of temporary files begin with.
 const TEMPORARY: &str = ".tmp-";
@@ -34,6 +38,8 @@ pub enum PrivateError {
         path: PathBuf,
         /// Whose it is, or its mode; of it or of a directory above it.
         found: String,
+        /// With which command it would be.
+        remedy: String,
     },
     /// The system's loader would take a part of the path for a variable.
     #[error("the path `{}` holds a `$`, which the system's loader replaces", path.display())]
@@ -52,6 +58,16 @@ impl PrivateError {
         }
     }
 
+    /// What to do about it, with `variable` to name another directory.
+    pub(crate) fn remedy(&self, variable: &str) -> String {
+        match self {
+            Self::NotPrivate { remedy, .. } => {
+                format!("`{remedy}`, or set `{variable}` to another directory")
+            }
+            _ => format!("free or mend it, or set `{variable}` to another directory"),
+        }
+    }
+
     /// What is wrong, with the system's own words, on one line.
     pub(crate) fn found(&self) -> String {
         match self {
@@ -61,20 +77,57 @@ impl PrivateError {
     }
 }
 
-/// Makes a private directory where it is missing, with what is above it, and checks that it and the
-/// way there are private.
-pub(crate) fn prepare(root: &Path) -> Result<(), PrivateError> {
-    match check(root) {
-        Err(PrivateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            // What is missing above it is made for this user alone too.
-            let mut builder = private_builder();
-            builder.recursive(true);
-            builder
-                .create(root)
-                .map_err(PrivateError::io("create", root))?;
-            check(root)
+/// A directory that only the user of the process may write to, nor anybody on the way there.
+///
+/// It is made when it is first needed. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct PrivateDirectory {
+    given: PathBuf,
+    /// Where it truly is, once that was found private. Whatever becomes of links that led there, this
+    /// is what is used.
+    checked: Arc<OnceLock<PathBuf>>,
+}
+
+impl PrivateDirectory {
+    pub(crate) fn new(given: impl Into<PathBuf>) -> Self {
+        Self {
+            given: given.into(),
+            checked: Arc::default(),
         }
-        checked => checked,
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.checked.get().unwrap_or(&self.given)
+    }
+
+    /// Makes it where it is missing, with what is above it, and checks that it is private.
+    pub(crate) fn prepare(&self) -> Result<(), PrivateError> {
+        match self.check() {
+            Err(PrivateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                // What is missing above it is made for this user alone too.
+                let mut builder = private_builder();
+                builder.recursive(true);
+                builder
+                    .create(&self.given)
+                    .map_err(PrivateError::io("create", &self.given))?;
+                self.check()
+            }
+            checked => checked,
+        }
+    }
+
+    /// Checks that it is there and private: the way there once, itself always.
+    pub(crate) fn check(&self) -> Result<(), PrivateError> {
+        check_itself(self.path())?;
+        if self.checked.get().is_none() {
+            let real =
+                fs::canonicalize(&self.given).map_err(PrivateError::io("read", &self.given))?;
+            check_above(&self.given, &real)?;
+            // Somebody else may have been quicker.
+            let _ = self.checked.set(real);
+        }
+        Ok(())
     }
 }
 
@@ -95,87 +148,106 @@ pub(crate) fn make(directory: &Path) -> Result<(), PrivateError> {
     }
 }
 
-/// Checks that a directory belongs to the user of the process, that nobody else may even read it, and
-/// that nobody but that user and root can put another one in its place.
-pub(crate) fn check(root: &Path) -> Result<(), PrivateError> {
-    check_itself(root)?;
-    check_above(root)
-}
-
 /// Checks that a directory belongs to the user of the process, and that nobody else may even read it.
 #[cfg(unix)]
-pub(crate) fn check_itself(root: &Path) -> Result<(), PrivateError> {
+fn check_itself(root: &Path) -> Result<(), PrivateError> {
     use std::os::unix::fs::MetadataExt;
 
     let user = rustix::process::geteuid().as_raw();
-    let refuse = |found: String| PrivateError::NotPrivate {
+    let refuse = |found: String, command: &str| PrivateError::NotPrivate {
         path: root.to_owned(),
         found,
+        remedy: format!("{command} {}", root.display()),
     };
     let metadata = fs::symlink_metadata(root).map_err(PrivateError::io("read", root))?;
     if metadata.is_symlink() {
-        return Err(refuse("it is a link".to_owned()));
+        return Err(refuse("it is a link".to_owned(), "rm"));
     }
     if !metadata.is_dir() {
-        return Err(refuse("it is not a directory".to_owned()));
+        return Err(refuse("it is not a directory".to_owned(), "rm"));
     }
     if metadata.uid() != user {
-        return Err(refuse(format!(
-            "it belongs to user `{}`, this process runs as `{user}`",
-            metadata.uid()
-        )));
+        return Err(refuse(
+            format!(
+                "it belongs to user `{}`, this process runs as `{user}`",
+                metadata.uid()
+            ),
+            &format!("chown {user}"),
+        ));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(refuse(format!(
-            "its mode is `{:04o}`, expected `0700`",
-            metadata.mode() & 0o7777
-        )));
+        return Err(refuse(
+            format!(
+                "its mode is `{:04o}`, expected `0700`",
+                metadata.mode() & 0o7777
+            ),
+            "chmod 700",
+        ));
     }
     Ok(())
 }
 
 /// Checks that nobody but the user of the process and root can put another directory in the place of
-/// this one.
+/// this one, which truly is `real`.
 #[cfg(unix)]
-fn check_above(root: &Path) -> Result<(), PrivateError> {
+fn check_above(root: &Path, real: &Path) -> Result<(), PrivateError> {
     let user = rustix::process::geteuid().as_raw();
-    let real = fs::canonicalize(root).map_err(PrivateError::io("read", root))?;
     for above in real.ancestors().skip(1) {
         let metadata = fs::symlink_metadata(above).map_err(PrivateError::io("read", above))?;
-        if let Some(found) = exposed(&metadata, user) {
+        if let Some((found, remedy)) = exposed(&metadata, user) {
             return Err(PrivateError::NotPrivate {
                 path: root.to_owned(),
                 found: format!("`{}` above it {found}", above.display()),
+                remedy: format!("{remedy} {}", above.display()),
             });
         }
     }
     Ok(())
 }
 
-/// Whether others than root and this user can rename what is in a directory, in words.
+/// Whether others than root and this user can rename what is in a directory, in words; and with which
+/// command they no longer can.
 #[cfg(unix)]
-fn exposed(metadata: &fs::Metadata, user: u32) -> Option<String> {
+fn exposed(metadata: &fs::Metadata, user: u32) -> Option<(String, &'static str)> {
     use std::os::unix::fs::MetadataExt;
 
     const STICKY: u32 = 0o1000;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if owner != user && owner != 0 {
-        return Some(format!("belongs to user `{owner}`"));
+    if owner != user && owner != 0 && !is_nobody_here(owner) {
+        return Some((format!("belongs to user `{owner}`"), "chown root"));
     }
     // In a sticky directory, such as `/tmp`, everybody may rename their own alone.
-    (mode & 0o022 != 0 && mode & STICKY == 0)
-        .then(|| format!("has mode `{mode:04o}`, expected one that only its owner may write to"))
+    (mode & 0o022 != 0 && mode & STICKY == 0).then(|| {
+        let found = format!("has mode `{mode:04o}`, expected one that only its owner may write to");
+        (found, "chmod go-w")
+    })
+}
+
+/// Whether a number stands for all users whom the process's user namespace does not know. Nobody in it
+/// can be them; outside of it, whoever made it is answerable for what is above.
+#[cfg(unix)]
+fn is_nobody_here(owner: u32) -> bool {
+    static OVERFLOW: LazyLock<Option<u32>> = LazyLock::new(|| {
+        let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+        let words: Vec<&str> = map.split_whitespace().collect();
+        if words == ["0", "0", "4294967295"] {
+            return None;
+        }
+        let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?;
+        overflow.trim().parse().ok()
+    });
+    *OVERFLOW == Some(owner)
 }
 
 #[cfg(not(unix))]
-pub(crate) fn check_itself(root: &Path) -> Result<(), PrivateError> {
+fn check_itself(root: &Path) -> Result<(), PrivateError> {
     fs::symlink_metadata(root)
         .map_err(PrivateError::io("read", root))
         .map(|_| ())
 }
 
 #[cfg(not(unix))]
-fn check_above(_root: &Path) -> Result<(), PrivateError> {
+fn check_above(_root: &Path, _real: &Path) -> Result<(), PrivateError> {
     Ok(())
 }
 
@@ -192,7 +264,10 @@ impl Temporary {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = directory.join(format!("{TEMPORARY}{}-{count}", std::process::id()));
+            // Two containers that share a volume may have processes of the same number.
+            let chance = RandomState::new().hash_one(count);
+            let name = format!("{TEMPORARY}{}-{chance:016x}", std::process::id());
+            let path = directory.join(name);
             let mut options = OpenOptions::new();
             options.read(true).write(true).create_new(true);
             #[cfg(unix)]
@@ -311,7 +386,7 @@ mod tests {
 
     #[track_caller]
     fn refused(root: &Path, said: &str) {
-        let found = prepare(root).unwrap_err().found();
+        let found = PrivateDirectory::new(root).prepare().unwrap_err().found();
         assert!(found.contains(said), "{found}");
     }
 
@@ -320,7 +395,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let above = directory.path().join("above");
         let root = above.join("root");
-        prepare(&root).unwrap();
+        let prepare = || PrivateDirectory::new(&root).prepare();
+        prepare().unwrap();
         let mode = fs::metadata(&root).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o700);
         for (mode, said) in [(0o750, "its mode is `0750`"), (0o701, "its mode is `0701`")] {
@@ -333,7 +409,7 @@ mod tests {
             refused(&root, &format!("above` above it has mode `{mode:04o}`"));
         }
         set(&above, 0o1777);
-        prepare(&root).unwrap();
+        prepare().unwrap();
         let link = above.join("link");
         std::os::unix::fs::symlink(&root, &link).unwrap();
         refused(&link, "it is a link");

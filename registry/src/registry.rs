@@ -298,7 +298,7 @@ fn inspect(path: &Path, supervisor: &Supervisor) -> Result<Inspection, Box<Rejec
         )));
     };
     let ground = supervisor.ground();
-    let judge = Judge::of_file(supervisor.admission(), path);
+    let judge = Judge::new(supervisor.admission());
     let (digest, mut checks) = judge.checks_with_content(&candidate, &ground.store)?;
     checks.extend(ground.quarantine.check(digest));
     Ok(Inspection {

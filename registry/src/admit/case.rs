@@ -35,14 +35,10 @@ pub(super) enum Unlocked<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn new(judge: &'a Judge<'a>, candidate: &'a Candidate) -> Self {
-        let manifest = candidate.manifest();
         Self {
             candidate,
             admission: judge.admission,
-            trust: match &judge.place {
-                Some(place) => judge.admission.trust.of_place(place, &manifest.kind),
-                None => judge.admission.trust.of(candidate.path(), &manifest.kind),
-            },
+            trust: judge.trust_of(candidate),
             judge,
             locked: OnceCell::new(),
             signature: OnceCell::new(),
@@ -91,6 +87,12 @@ impl<'a> Case<'a> {
             .map_err(Unlocked::Build)
     }
 
+    /// Speaks for the file with a signature that it had, whatever lies beside it now.
+    pub(super) fn present(&self, signature: &Arc<Signature>) {
+        // Nobody has asked for one yet.
+        let _ = self.signature.set(Ok(signature.clone()));
+    }
+
     pub(super) fn signature_path(&self) -> PathBuf {
         Signature::path_of(self.candidate.path())
     }
@@ -121,6 +123,7 @@ impl<'a> Case<'a> {
             let key = self.key()?.ok()?;
             Some(Signed {
                 signature: self.signature().ok()?.clone(),
+                revoked: self.admission.trust.keys.revoked_from(key.key.id()),
                 key: key.key.clone(),
                 name: key.name.clone(),
                 file: self.signature_path(),

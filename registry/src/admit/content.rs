@@ -9,12 +9,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
-use super::{Check, PublicKey, Signature, SignatureError};
+use super::{Check, KeyRefusal, PublicKey, Signature, SignatureError};
 use crate::discover::{self, Hazard};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
+
+/// The day that it is, in UTC.
+pub(super) fn today() -> Date {
+    jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date()
+}
 
 /// What came of a content and a signature.
 pub(super) type Verified = Result<(), SignatureError>;
@@ -43,10 +51,17 @@ pub(super) struct Signed {
     pub(super) key: PublicKey,
     /// What the key is called.
     pub(super) name: String,
+    /// The day from which on the key no longer counts.
+    pub(super) revoked: Option<Date>,
     pub(super) file: PathBuf,
 }
 
 impl Terms {
+    /// Whether anything is asked that tells one content from another.
+    pub(super) const fn ask_content(&self) -> bool {
+        self.locked.is_some() || self.signed.is_some()
+    }
+
     pub(super) const fn signature(&self) -> Option<&Signed> {
         self.signed.as_ref()
     }
@@ -75,6 +90,35 @@ impl Terms {
         feed(&mut |bytes| verifier.update(bytes))
             .map_err(|source| SignatureError::Content { source })?;
         verifier.finish()
+    }
+
+    /// Whether the key that has signed it counts still, when it is loaded.
+    pub(super) fn check_key(&self, path: &Path) -> Result<(), Box<Rejection>> {
+        let Some(Signed {
+            key,
+            name,
+            revoked: Some(since),
+            ..
+        }) = &self.signed
+        else {
+            return Ok(());
+        };
+        if *since > today() {
+            return Ok(());
+        }
+        let refusal = KeyRefusal::Revoked {
+            id: key.id(),
+            name: Some(name.clone()),
+            since: *since,
+        };
+        Err(Box::new(Rejection::new(
+            Stage::Load,
+            "signature-key",
+            path,
+            refusal.found(),
+            refusal.expected(),
+            refusal.remedy(),
+        )))
     }
 
     /// Whether the content is the one that is locked.

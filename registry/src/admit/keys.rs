@@ -172,6 +172,12 @@ impl Keys {
         self.revoked.iter().copied()
     }
 
+    /// The day from which on a key is trusted no longer, if there is one.
+    pub(super) fn revoked_from(&self, key: KeyId) -> Option<Date> {
+        let days = self.revoked.iter().filter(|(id, _)| *id == key);
+        days.map(|(_, since)| *since).min()
+    }
+
     /// Whether no key may sign anything, because none is trusted.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -202,8 +208,7 @@ impl Keys {
         today: Date,
     ) -> Result<&TrustedKey, KeyRefusal> {
         let of_that_number: Vec<_> = self.of(key).collect();
-        let days = self.revoked.iter().filter(|(id, _)| *id == key);
-        if let Some(since) = days.map(|(_, since)| *since).min()
+        if let Some(since) = self.revoked_from(key)
             && since <= today
         {
             return Err(KeyRefusal::Revoked {

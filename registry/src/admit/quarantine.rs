@@ -428,7 +428,7 @@ impl Inner {
 
     /// Reads the file, if others cannot have put it there.
     fn read(&self) -> Result<Option<Found>, PrivateError> {
-        match private::check(self.state.root()) {
+        match self.state.check() {
             Err(PrivateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(None);
             }

@@ -105,22 +105,27 @@ pub(super) const RULES: &[Rule] = &[
         },
         found: |case| {
             let owned = case.candidate.ownership();
+            let below = if owned.root_uid == owned.directory_uid {
+                String::new()
+            } else {
+                format!(", below a search directory of user `{}`", owned.root_uid)
+            };
             format!(
-                "a file of user `{}` in a directory of user `{}`",
+                "a file of user `{}` in a directory of user `{}`{below}",
                 owned.file_uid, owned.directory_uid
             )
         },
         expected: |case| {
             if case.checks_paths() {
-                "a file of the directory's owner, of root or of this process's user".to_owned()
+                "a file and a directory of the search directory's owner, of root or of this process's user".to_owned()
             } else {
                 "a file of any user".to_owned()
             }
         },
         remedy: |case| {
             format!(
-                "if the file is what it should be, give it to the directory's owner with `chown {}`",
-                case.candidate.ownership().directory_uid
+                "if the file is what it should be, give it and its directory to the search directory's owner with `chown {}`",
+                case.candidate.ownership().root_uid
             )
         },
     },

@@ -99,7 +99,8 @@ impl Signature {
         })
     }
 
-    /// Reads a signature's file. Only a regular file is opened, and no link is followed.
+    /// Reads a signature's file, or the one that a link of that name leads to. Only a regular file is
+    /// opened.
     ///
     /// # Errors
     ///
@@ -114,7 +115,13 @@ impl Signature {
                 source,
             },
         };
-        let bytes = discover::read_small(path, Self::MAX_BYTES)
+        // Where files are mounted, they are often links; a signature speaks for itself, wherever it is.
+        let read = |path: &Path| discover::read_small(path, Self::MAX_BYTES);
+        let bytes = read(path)
+            .or_else(|error| match path.is_symlink() {
+                true => read(&path.canonicalize()?),
+                false => Err(error),
+            })
             .map_err(failed)?
             .ok_or(SignatureError::TooLong)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| SignatureError::Malformed {

@@ -10,12 +10,11 @@
 //! It is made when something is first remembered, and any number of processes may share it. What is
 //! in it may be deleted at any time: all that is lost is what was remembered.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::discover;
 use crate::id::Digest;
-use crate::private::{self, PrivateError, Temporary};
+use crate::private::{self, PrivateDirectory, PrivateError, Temporary};
 
 /// How long what a plugin's `describe` answered may be to be read again.
 const SCHEMAS_LIMIT: u64 = 16 << 20;
@@ -23,41 +22,45 @@ const SCHEMAS_LIMIT: u64 = 16 << 20;
 /// The directory of what is remembered.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    root: PathBuf,
+    directory: PrivateDirectory,
 }
 
 impl State {
     /// The state in this directory, which is made when it is first needed.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            directory: PrivateDirectory::new(root),
+        }
     }
 
     /// The directory.
     pub(crate) fn root(&self) -> &Path {
-        &self.root
+        self.directory.path()
     }
 
     /// Makes the directory where it is missing, and checks that it is private.
     pub(super) fn prepare(&self) -> Result<(), PrivateError> {
-        private::prepare(&self.root)
+        self.directory.prepare()
+    }
+
+    /// Checks that it is there, and private: what others could have written is not believed.
+    pub(super) fn check(&self) -> Result<(), PrivateError> {
+        self.directory.check()
     }
 
     /// What a plugin's `describe` answered, if that is known of this content.
     pub(crate) fn schemas(&self, digest: Digest) -> Option<String> {
-        let file = File::open(self.schema_file(digest)).ok()?;
-        let mut text = String::new();
-        let read = file
-            .take(SCHEMAS_LIMIT + 1)
-            .read_to_string(&mut text)
-            .ok()?;
-        (read as u64 <= SCHEMAS_LIMIT).then_some(text)
+        self.check().ok()?;
+        let text = discover::read_small(&self.schema_file(digest), SCHEMAS_LIMIT);
+        String::from_utf8(text.ok()??).ok()
     }
 
     /// Remembers what a plugin's `describe` answered.
     pub(crate) fn remember_schemas(&self, digest: Digest, text: &str) -> Result<(), PrivateError> {
         self.prepare()?;
-        let directory = self.root.join("schemas");
+        let directory = self.root().join("schemas");
         private::make(&directory)?;
+        private::sweep(&directory);
         let temporary = Temporary::new(&directory)?;
         temporary.write(text.as_bytes())?;
         // Not synced: what is lost, or left empty, when the power is, is asked for again.
@@ -65,7 +68,7 @@ impl State {
     }
 
     fn schema_file(&self, digest: Digest) -> PathBuf {
-        self.root.join("schemas").join(format!("{digest}.json"))
+        self.root().join("schemas").join(format!("{digest}.json"))
     }
 }
 

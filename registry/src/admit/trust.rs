@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ const STICKY: u32 = 0o1000;
 /// What a file must show to be loaded.
 ///
 /// Every policy but [`Any`](Self::Any) asks too that the file is one that its directory's owner could
-/// have put there and nobody else can have changed: it belongs to that owner, to root or to the user of
-/// this process, and neither it nor a directory on the way to it can be written by everybody. See
+/// have put there and not everybody can have changed: it and its directory belong to the owner of the
+/// search directory, to root or to the user of this process, and neither it nor a directory on the way
+/// to it can be written by everybody. Who is in a group that may write to it is trusted. See
 /// [`PathChecks`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
@@ -229,37 +231,31 @@ impl TrustSettings {
         self
     }
 
-    /// What is asked of a plugin of a kind, in a file that a scan found at this path: below a directory
-    /// as it is written in the search path.
+    /// What is asked of a plugin of a kind in a file of this path, wherever that and the directories'
+    /// paths lead.
     #[must_use]
     pub fn of(&self, path: &Path, kind: &Kind) -> Trust {
-        let directories = self.directories.iter();
-        self.placed(
-            directories.map(|(directory, trust)| (directory.clone(), *trust)),
-            path,
-            kind,
-        )
+        let real = fs::canonicalize(path);
+        self.of_place(&self.placed(), real.as_deref().unwrap_or(path), kind)
     }
 
-    /// The same of a true path, wherever the directories' paths lead.
-    pub(super) fn of_place(&self, path: &Path, kind: &Kind) -> Trust {
+    /// The directories that have a policy of their own, where they truly are. One that is not there is
+    /// left out: nothing is in it.
+    pub(super) fn placed(&self) -> Vec<(PathBuf, Trust)> {
         let directories = self.directories.iter().filter_map(|(directory, trust)| {
-            let real = std::fs::canonicalize(directory).ok()?;
+            let real = fs::canonicalize(directory).ok()?;
             Some((real, *trust))
         });
-        self.placed(directories, path, kind)
+        directories.collect()
     }
 
-    fn placed(
-        &self,
-        directories: impl Iterator<Item = (PathBuf, Trust)>,
-        path: &Path,
-        kind: &Kind,
-    ) -> Trust {
-        let placed = directories
+    /// What is asked of a file whose place is known, as are the directories'.
+    pub(super) fn of_place(&self, placed: &[(PathBuf, Trust)], path: &Path, kind: &Kind) -> Trust {
+        let nearest = placed
+            .iter()
             .filter(|(directory, _)| path.starts_with(directory))
             .max_by_key(|(directory, _)| directory.components().count());
-        let placed = placed.map_or(self.policy, |(_, trust)| trust);
+        let placed = nearest.map_or(self.policy, |(_, trust)| *trust);
         match self.kinds.get(kind) {
             Some(more) => placed.and(*more),
             None => placed,
@@ -294,11 +290,20 @@ impl TrustSettings {
     /// Whether anything may be asked of the lock file.
     #[must_use]
     pub fn asks_lock(&self) -> bool {
+        self.policies().any(Trust::asks_lock)
+    }
+
+    /// Whether anything may be asked that tells one content from another.
+    pub(crate) fn asks_content(&self) -> bool {
+        self.policies()
+            .any(|trust| trust.asks_lock() || trust.asks_signature())
+    }
+
+    fn policies(&self) -> impl Iterator<Item = Trust> {
         let directories = self.directories.iter().map(|(_, trust)| *trust);
-        let mut all = directories
+        directories
             .chain(self.kinds.values().copied())
-            .chain([self.policy]);
-        all.any(Trust::asks_lock)
+            .chain([self.policy])
     }
 }
 
@@ -308,9 +313,10 @@ impl From<Trust> for TrustSettings {
     }
 }
 
-/// Whether the file's owner is one who may install plugins in its directory.
+/// Whether the file and its directory belong to somebody who may install plugins there.
 pub(super) fn owner_may_install(owned: Ownership, user: u32) -> bool {
-    owned.file_uid == owned.directory_uid || owned.file_uid == 0 || owned.file_uid == user
+    let may = |uid: u32| uid == owned.root_uid || uid == 0 || uid == user;
+    may(owned.file_uid) && may(owned.directory_uid)
 }
 
 /// Whether everybody may change the file's content.
@@ -352,20 +358,29 @@ mod tests {
 
     #[test]
     fn a_directory_replaces_and_a_kind_adds() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for directory in ["p/dev", "p/develop", "q"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+            fs::write(root.join(directory).join("a.so"), "").unwrap();
+        }
+        fs::write(root.join("p/a.so"), "").unwrap();
         let trust = TrustSettings::new(Trust::Signed)
-            .directory("/p", Trust::Locked)
-            .directory("/p/dev", Trust::Any)
+            .directory(root.join("p"), Trust::Locked)
+            .directory(root.join("p/../p/dev"), Trust::Any)
             .kind(Kind::SECRETS, Trust::LockedAndSigned);
-        let of = |path: &str, kind: Kind| trust.of(Path::new(path), &kind);
-        assert_eq!(of("/q/a.so", Kind::COMPUTE), Trust::Signed);
-        assert_eq!(of("/p/a.so", Kind::COMPUTE), Trust::Locked);
-        assert_eq!(of("/p/dev/a.so", Kind::COMPUTE), Trust::Any);
-        assert_eq!(of("/p/develop/a.so", Kind::COMPUTE), Trust::Locked);
-        assert_eq!(of("/p/dev/a.so", Kind::SECRETS), Trust::LockedAndSigned);
+        let of = |path: &str, kind: Kind| trust.of(&root.join(path), &kind);
+        assert_eq!(of("q/a.so", Kind::COMPUTE), Trust::Signed);
+        assert_eq!(of("p/a.so", Kind::COMPUTE), Trust::Locked);
+        assert_eq!(of("p/dev/a.so", Kind::COMPUTE), Trust::Any);
+        assert_eq!(of("p/develop/a.so", Kind::COMPUTE), Trust::Locked);
+        // However it is written.
+        assert_eq!(of("p/dev/../a.so", Kind::COMPUTE), Trust::Locked);
+        assert_eq!(of("p/../q/a.so", Kind::COMPUTE), Trust::Signed);
+        assert_eq!(of("p/dev/a.so", Kind::SECRETS), Trust::LockedAndSigned);
         // A kind takes nothing away.
         let lax = trust.clone().kind(Kind::COMPUTE, Trust::Any);
-        let path = Path::new("/q/a.so");
-        assert_eq!(lax.of(path, &Kind::COMPUTE), Trust::Signed);
+        assert_eq!(lax.of(&root.join("q/a.so"), &Kind::COMPUTE), Trust::Signed);
         assert!(trust.asks_lock());
         assert!(!TrustSettings::new(Trust::Signed).asks_lock());
     }

@@ -1,6 +1,7 @@
 //! What was asked of a file, and whether it is admitted.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,11 @@ use serde::Serialize;
 
 use super::case::Case;
 use super::compat::Compatibility;
-use super::content::Terms;
+use super::content::{Terms, today};
 use super::lock::{LockError, LockFile};
 use super::rules::{RULES, Rule};
 use super::store::Store;
-use super::trust::TrustSettings;
+use super::trust::{Trust, TrustSettings};
 use crate::discover::{self, Candidate};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
@@ -77,6 +78,13 @@ impl Admitted {
     /// Whether it is the same file as another one, and the same is asked of its content.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
         self.candidate.identity() == other.candidate.identity() && self.terms == other.terms
+    }
+
+    /// Why a content that is known already would be refused, as far as its digest tells.
+    pub(crate) fn refuses(&self, content: Option<Digest>) -> Option<Box<Rejection>> {
+        self.terms
+            .check_digest(content?, self.candidate.path())
+            .err()
     }
 
     /// What its content must be.
@@ -170,8 +178,10 @@ impl fmt::Display for Verdict {
 pub(crate) struct Judge<'a> {
     pub(super) admission: &'a Admission,
     pub(super) today: Date,
-    /// Where a file is said to be, where that is not where it was found.
-    pub(super) place: Option<PathBuf>,
+    /// The directories that have a policy of their own, where they truly are.
+    placed: Vec<(PathBuf, Trust)>,
+    /// Where directories of candidates truly are, which is asked where any have.
+    real: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
     lock: OnceCell<Option<Result<LockFile, LockError>>>,
 }
 
@@ -179,20 +189,48 @@ impl<'a> Judge<'a> {
     pub(crate) fn new(admission: &'a Admission) -> Self {
         Self {
             admission,
-            today: jiff::Timestamp::now()
-                .to_zoned(jiff::tz::TimeZone::UTC)
-                .date(),
-            place: None,
+            today: today(),
+            placed: admission.trust.placed(),
+            real: RefCell::default(),
             lock: OnceCell::new(),
         }
     }
 
-    /// A judge of one file, which is where its path leads, however it is written.
-    pub(crate) fn of_file(admission: &'a Admission, path: &Path) -> Self {
-        Self {
-            place: std::fs::canonicalize(path).ok(),
-            ..Self::new(admission)
+    /// What is asked of a candidate: where it is, and, if that is a link, where it leads; of both.
+    pub(super) fn trust_of(&self, candidate: &Candidate) -> Trust {
+        let trust = &self.admission.trust;
+        let kind = &candidate.manifest().kind;
+        if self.placed.is_empty() {
+            return trust.of_place(&[], Path::new(""), kind);
         }
+        let of = |path: &Path| match self.real_path(path) {
+            Some(place) => trust.of_place(&self.placed, &place, kind),
+            // Of what has gone, all is asked that is asked anywhere.
+            None => self
+                .placed
+                .iter()
+                .fold(trust.policy, |all, (_, trust)| all.and(*trust)),
+        };
+        let found = of(candidate.path());
+        if candidate.path() == candidate.file_path() {
+            return found;
+        }
+        found.and(of(candidate.file_path()))
+    }
+
+    /// Where a file truly is, without following it if it is a link.
+    fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        let name = path.file_name()?;
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => return None,
+        };
+        let mut real = self.real.borrow_mut();
+        let real = real
+            .entry(directory.to_owned())
+            .or_insert_with(|| std::fs::canonicalize(directory).ok());
+        Some(real.as_ref()?.join(name))
     }
 
     /// The lock file; nothing where none is set.
@@ -208,21 +246,54 @@ impl<'a> Judge<'a> {
     /// Admits a candidate, or says which check it failed first.
     pub(crate) fn admit(&self, candidate: Candidate) -> Result<Admitted, Box<Rejection>> {
         let case = Case::new(self, &candidate);
-        let failed = RULES
-            .iter()
-            .find(|rule| (rule.applies)(&case) && !(rule.holds)(&case));
-        if let Some(rule) = failed {
-            return Err(Box::new(Rejection::new(
-                Stage::Admit,
-                rule.check,
-                candidate.path(),
-                (rule.found)(&case),
-                (rule.expected)(&case),
-                (rule.remedy)(&case),
-            )));
-        }
+        Self::decide(&case)?;
         let terms = case.terms();
         Ok(Admitted { candidate, terms })
+    }
+
+    /// Says which check a file failed first, if it did.
+    fn decide(case: &Case<'_>) -> Result<(), Box<Rejection>> {
+        let failed = RULES
+            .iter()
+            .find(|rule| (rule.applies)(case) && !(rule.holds)(case));
+        let Some(rule) = failed else { return Ok(()) };
+        Err(Box::new(Rejection::new(
+            Stage::Admit,
+            rule.check,
+            case.candidate.path(),
+            (rule.found)(case),
+            (rule.expected)(case),
+            (rule.remedy)(case),
+        )))
+    }
+
+    /// Asks of the content of an admitted file what will be asked when it is loaded, where anything is:
+    /// before it takes the place of another one.
+    pub(crate) fn check_content(admitted: &Admitted, store: &Store) -> Result<(), Box<Rejection>> {
+        let Admitted { candidate, terms } = admitted;
+        if !terms.ask_content() {
+            return Ok(());
+        }
+        store.check_content(candidate, terms).map_err(|rejection| {
+            Box::new(Rejection {
+                stage: Stage::Admit,
+                ..*rejection
+            })
+        })
+    }
+
+    /// Whether a file that was admitted before would be now: it is held against what is asked now, with
+    /// the signature that it had then, wherever that is now.
+    pub(crate) fn admit_again(&self, earlier: &Admitted) -> Result<Admitted, Box<Rejection>> {
+        let case = Case::new(self, &earlier.candidate);
+        if let Some(signature) = earlier.terms.signature() {
+            case.present(&signature.signature);
+        }
+        Self::decide(&case)?;
+        Ok(Admitted {
+            candidate: earlier.candidate.clone(),
+            terms: case.terms(),
+        })
     }
 
     /// Asks every question of a file that can be answered without reading all of it.

@@ -47,6 +47,11 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
+    /// Whether it is that of the same file, whatever was done to that meanwhile.
+    pub(crate) fn is_file_of(self, other: Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// The identity of an open file, so that it can be compared with an earlier one.
     pub(crate) fn of(file: &File, path: &Path) -> io::Result<Self> {
         Ok(open::identity(path, &file.metadata()?))
@@ -73,6 +78,9 @@ pub struct Ownership {
     pub directory_uid: u32,
     /// The directory's mode.
     pub directory_mode: u32,
+    /// The number of the user that the search directory belongs to: whoever may install there. Of a
+    /// file that was not found in one, that of its own directory.
+    pub root_uid: u32,
 }
 
 impl Candidate {

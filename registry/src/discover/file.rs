@@ -99,6 +99,8 @@ pub(crate) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     buffers: Buffers,
+    /// Whose the search directory is, where files are found in one.
+    root: Option<u32>,
     directory: Option<(PathBuf, Directory)>,
     /// What was found of directories above those, by their true paths.
     above: HashMap<PathBuf, Option<Arc<(PathBuf, u32)>>>,
@@ -112,6 +114,18 @@ struct Directory {
 }
 
 impl Reading {
+    /// Begins with another search directory.
+    pub(super) fn enter(&mut self, root: &Path, metadata: &Metadata) {
+        let owner = open::owner(metadata).uid;
+        // Who laid a link to a directory of their own has not been asked to install anything.
+        let named = fs::symlink_metadata(root).map(|link| open::owner(&link).uid);
+        let user = open::user();
+        self.root = Some(match named {
+            Ok(named) if named == owner || named == 0 || named == user => owner,
+            _ => user,
+        });
+    }
+
     /// Whom the directory of a file belongs to, and whether it can be replaced.
     fn directory_of(&mut self, file: &Path) -> Result<Directory, Rejection> {
         let directory = match file.parent() {
@@ -226,6 +240,7 @@ impl Opened {
                 file_mode: self.owner.mode,
                 directory_uid: directory.owner.uid,
                 directory_mode: directory.owner.mode,
+                root_uid: reading.root.unwrap_or(directory.owner.uid),
             },
             exposed: directory.exposed,
             platform,

@@ -64,7 +64,7 @@ impl Scanner {
     fn directory(&mut self, position: usize, directory: &SearchDirectory) {
         let path = directory.path();
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => {}
+            Ok(found) if found.is_dir() => self.reading.enter(path, &found),
             Ok(found) => {
                 let found = open::kind(found.file_type());
                 return self.missing(position, directory, found);

@@ -112,6 +112,8 @@ pub(crate) struct Slot {
     staged: AtomicBool,
     /// Whether it no longer answers. Set, for good, under the lock of the cache of instances.
     retired: AtomicBool,
+    /// Why its file was refused by a later scan. What runs already goes on for who holds it.
+    refused: OnceLock<Rejection>,
     /// Its instances that have not ended.
     alive: AtomicU64,
     /// Whether its end was told. An instance that was started too late may end after that.
@@ -180,6 +182,7 @@ impl Slot {
             took: Mutex::default(),
             staged: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            refused: OnceLock::new(),
             alive: AtomicU64::new(0),
             told_retired: AtomicBool::new(false),
         }
@@ -294,8 +297,21 @@ impl Slot {
         quarantine.active(self.known_digest()?, Timestamp::now())
     }
 
-    /// Refuses to start a content that is left alone.
-    pub(crate) fn refuse_quarantined(&self) -> Result<(), CallError> {
+    /// A later scan refuses its file: nothing of it is mapped or started any more.
+    pub(crate) fn refuse(&self, rejection: Rejection) {
+        // The first reason is as good as any.
+        let _ = self.refused.set(rejection);
+    }
+
+    pub(crate) fn is_refused(&self) -> Option<&Rejection> {
+        self.refused.get()
+    }
+
+    /// Refuses to start what a later scan refused, and a content that is left alone.
+    pub(crate) fn check_startable(&self) -> Result<(), CallError> {
+        if let Some(rejection) = self.is_refused() {
+            return Err(Box::new(rejection.clone()).into());
+        }
         let Some((digest, path)) = self.digest().zip(self.path()) else {
             return Ok(());
         };
@@ -548,6 +564,9 @@ impl Slot {
             ))
             .into());
         };
+        if let Some(rejection) = self.is_refused() {
+            return Err(Box::new(rejection.clone()).into());
+        }
         let span = tracing::debug_span!("load", plugin = %self.manifest.name, version = %self.manifest.version);
         let _entered = span.enter();
         let began = Instant::now();

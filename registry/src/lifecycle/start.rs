@@ -209,7 +209,7 @@ impl Supervisor {
         self.start_needs(slot)?;
         // Once for all for whom it is started at the same time.
         slot.make_ready()?;
-        slot.refuse_quarantined()?;
+        slot.check_startable()?;
         let ground = self.ground();
         let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
         let own = key.lodging.config.clone();

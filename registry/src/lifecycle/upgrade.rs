@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use floe_plugin_api::Value;
+use floe_plugin_api::{Kind, Value};
 
 use super::StartKey;
 use super::catalog::{Catalog, HeldBack, Need};
@@ -22,7 +22,7 @@ use super::supervisor::Supervisor;
 use super::turn::{Circle, Taken, Turn};
 use crate::admit::Judge;
 use crate::config::Given;
-use crate::discover::{self, Outcome};
+use crate::discover::{self, Candidate, Outcome, Scanned};
 use crate::error::{CallError, Rejection, UpgradeError};
 use crate::event::{Ending, Event};
 use crate::id::PluginId;
@@ -143,7 +143,13 @@ impl Supervisor {
         };
         let mut changes = Changes::default();
         let judge = Judge::new(&self.admission);
-        for file in discover::scan(&self.directories).files {
+        let scanned = discover::scan(&self.directories).files;
+        let contested = if self.admission.trust.asks_content() {
+            contested(&scanned)
+        } else {
+            HashSet::new()
+        };
+        for file in scanned {
             let candidate = match file.outcome {
                 Outcome::Candidate(candidate) => candidate,
                 Outcome::Ignored(_) => continue,
@@ -167,6 +173,15 @@ impl Supervisor {
                 let _entered = span.enter();
                 judge.admit(candidate)
             };
+            // One that cannot be loaded is not to take the place of one that can.
+            let admitted = admitted.and_then(|admitted| {
+                let known = before.as_ref().and_then(|slot| slot.admitted());
+                let is_known = known.is_some_and(|known| known.is_as(&admitted));
+                if !is_known && contested.contains(admitted.candidate().path()) {
+                    Judge::check_content(&admitted, &self.ground.store)?;
+                }
+                Ok(admitted)
+            });
             match admitted {
                 Ok(admitted) => {
                     // The same file of which something else is asked is another build too.
@@ -197,11 +212,21 @@ impl Supervisor {
                 }
                 Err(rejection) => {
                     changes.removed.extend(before.as_ref().and_then(change));
+                    for slot in before.iter().chain(held.iter().map(|held| &held.slot)) {
+                        slot.refuse((*rejection).clone());
+                    }
                     files.rejected.push(*rejection);
                 }
             }
         }
-        // What answers in the place of one that is held back does so whatever becomes of its own file.
+        // What answers in the place of one that is held back does so whatever becomes of its own file, but
+        // that it is refused.
+        let (held_back, freed): (Vec<HeldBack>, Vec<HeldBack>) = files
+            .held_back
+            .into_iter()
+            .partition(|held| held.instead.is_refused().is_none());
+        files.held_back = held_back;
+        files.slots.extend(freed.into_iter().map(|held| held.slot));
         for held in &files.held_back {
             let instead = &held.instead;
             let there = |slot: &Arc<Slot>| Arc::ptr_eq(slot, instead);
@@ -424,9 +449,9 @@ impl Supervisor {
             instead: again.clone(),
         };
         hold_back(&mut files, held.clone());
-        let lost = again.is_lost().then(|| HeldBack {
+        let lost = self.not_again(&earlier, &again).map(|reason| HeldBack {
             slot: again.clone(),
-            reason: "its code was never loaded, and its file is no longer what it was".to_owned(),
+            reason,
             instead: current.clone(),
         });
         let refused = match lost {
@@ -452,6 +477,25 @@ impl Supervisor {
         }
         self.tell_held_back(&held);
         Ok(change(&again).unwrap_or_else(|| Change::of(&again)))
+    }
+
+    /// Why an earlier generation cannot answer again: it is held against what is asked of files now, not
+    /// when it answered.
+    fn not_again(&self, earlier: &Slot, again: &Slot) -> Option<String> {
+        if again.is_lost() {
+            return Some(
+                "its code was never loaded, and its file is no longer what it was".to_owned(),
+            );
+        }
+        if let Some(rejection) = earlier.is_refused() {
+            return Some(rejection.to_string());
+        }
+        let judge = Judge::new(&self.admission);
+        let refused = match judge.admit_again(again.admitted()?) {
+            Ok(admitted) => admitted.refuses(again.digest()),
+            Err(rejection) => Some(rejection),
+        };
+        refused.map(|rejection| rejection.to_string())
     }
 
     /// Configures a plugin otherwise. Where it runs, it runs with that from now on, or goes on as it
@@ -551,6 +595,27 @@ fn hold_back(files: &mut Files, held: HeldBack) {
         None => files.slots.push(old),
     }
     files.held_back.push(held);
+}
+
+/// The files that offer what another one offers too: a version of the same plugin, or a node type.
+fn contested(scanned: &[Scanned]) -> HashSet<PathBuf> {
+    let mut plugins: HashMap<(&Kind, &str), Vec<&Candidate>> = HashMap::new();
+    let mut node_types: HashMap<&str, Vec<&Candidate>> = HashMap::new();
+    for file in scanned {
+        let Outcome::Candidate(candidate) = &file.outcome else {
+            continue;
+        };
+        let manifest = candidate.manifest();
+        let plugin = (&manifest.kind, manifest.name.as_str());
+        plugins.entry(plugin).or_default().push(candidate);
+        for executor in &manifest.executors {
+            let offers = node_types.entry(&executor.node_type).or_default();
+            offers.push(candidate);
+        }
+    }
+    let many = plugins.into_values().chain(node_types.into_values());
+    let many = many.filter(|offers| offers.len() > 1).flatten();
+    many.map(|candidate| candidate.path().to_owned()).collect()
 }
 
 fn change(slot: &Arc<Slot>) -> Option<Change> {

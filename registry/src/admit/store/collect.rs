@@ -78,7 +78,7 @@ impl Store {
     /// The store is not private, or cannot be read or written.
     pub fn collect(&self) -> Result<Collected, PrivateError> {
         let mut collected = Collected::default();
-        if !self.root.exists() {
+        if !self.root().exists() {
             return Ok(collected);
         }
         self.prepare()?;
@@ -100,7 +100,7 @@ impl Store {
             collected.bytes += found.size;
             collected.removed.push(found);
         }
-        for path in list(&self.root.join("layouts"))? {
+        for path in list(&self.root().join("layouts"))? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let digest = name.split('-').next().unwrap_or_default().parse();
             if !digest.is_ok_and(|digest| left.contains(&digest)) {
@@ -108,7 +108,7 @@ impl Store {
             }
         }
         for directory in ["objects", "seen", "layouts"] {
-            collected.unfinished += private::sweep(&self.root.join(directory));
+            collected.unfinished += private::sweep(&self.root().join(directory));
         }
         Ok(collected)
     }
@@ -118,7 +118,7 @@ impl Store {
     fn originals(&self) -> Result<(Originals, Vec<PathBuf>), PrivateError> {
         let mut originals = Originals::new();
         let mut stale = Vec::new();
-        for path in list(&self.root.join("seen"))? {
+        for path in list(&self.root().join("seen"))? {
             if is_hidden(&path) {
                 continue;
             }

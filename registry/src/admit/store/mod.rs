@@ -20,11 +20,13 @@ mod collect;
 mod copying;
 mod record;
 
-use std::fs::{self, File};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub use self::collect::{Collected, StoredObject};
 use self::copying::Copied;
@@ -35,17 +37,23 @@ use super::content::{Terms, Verified};
 use crate::discover::{self, Candidate, FileIdentity};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
-use crate::private::{self, PrivateError, Temporary};
+use crate::private::{self, PrivateDirectory, PrivateError, Temporary};
 
 /// How often a copy is made again that was collected before it could be locked.
 const ATTEMPTS: usize = 3;
 
+/// How long a copy is waited for that another process holds locked.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The variable that names another store.
+const STORE_VARIABLE: &str = "FLOE_STORE";
+
 /// A directory of verified copies.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
-    /// Whether the way to it was found private.
-    checked: Arc<AtomicBool>,
+    directory: PrivateDirectory,
+    /// Whether what killed writers left behind was swept.
+    swept: Arc<AtomicBool>,
 }
 
 /// A verified copy of an admitted file, ready to be mapped: its content is what the host asks for.
@@ -83,15 +91,15 @@ impl Store {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
-            root: root.into(),
-            checked: Arc::default(),
+            directory: PrivateDirectory::new(root),
+            swept: Arc::default(),
         }
     }
 
     /// The store's directory.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        self.directory.path()
     }
 
     /// Keeps a verified copy of a file; once per content.
@@ -101,6 +109,7 @@ impl Store {
     pub(crate) fn keep(&self, admitted: &Admitted) -> Result<Stored, Box<Rejection>> {
         let candidate = admitted.candidate();
         let path = candidate.path();
+        admitted.terms().check_key(path)?;
         for _ in 0..ATTEMPTS {
             let original = discover::open_library(candidate.file_path())
                 .map_err(|error| unreadable(path, &error))?;
@@ -126,16 +135,17 @@ impl Store {
         looks: FileIdentity,
     ) -> Result<Option<Stored>, Box<Rejection>> {
         let path = admitted.candidate().path();
-        if looks != admitted.candidate().identity() || self.check().is_err() {
+        if looks != admitted.candidate().identity() {
             return Ok(None);
         }
         let Some(mut seen) = self.remembered(looks) else {
             return Ok(None);
         };
-        let Some(stored) = self.take(seen.digest) else {
+        let taken = self.take(seen.digest);
+        let Some(stored) = taken.map_err(|error| unusable(path, &error))? else {
             return Ok(None);
         };
-        if stored.looks != seen.copy {
+        if seen.copy != Some(stored.looks) {
             return Ok(None);
         }
         let terms = admitted.terms();
@@ -165,7 +175,9 @@ impl Store {
             // Whom it belongs to and who may write to it was asked when it was scanned.
             let again = discover::read_file(path).map_err(Box::new)?;
             let same = |again: &Candidate| {
-                again.identity() == looks && again.ownership() == candidate.ownership()
+                again.identity() == looks
+                    && again.ownership() == candidate.ownership()
+                    && again.exposed() == candidate.exposed()
             };
             if !again.as_ref().is_some_and(same) {
                 return Err(changed(path));
@@ -189,17 +201,24 @@ impl Store {
         }
         terms.check_findings(temporary.file(), path)?;
 
-        if !self.holds(digest) {
-            // It was synced. A name that a loss of power takes away is given again.
-            temporary
-                .publish(&self.object(digest), 0o500)
-                .map_err(refuse)?;
-        }
-        let Some(stored) = self.take(digest) else {
-            return Ok(None);
+        let stored = match self.take_undamaged(digest).map_err(refuse)? {
+            Some(stored) => stored,
+            None => {
+                // It was synced. A name that a loss of power takes away is given again.
+                let own = FileIdentity::of(temporary.file(), path)
+                    .map_err(|error| unreadable(path, &error))?;
+                temporary
+                    .publish(&self.object(digest), 0o500)
+                    .map_err(refuse)?;
+                match self.take(digest).map_err(refuse)? {
+                    // What is mapped is the very file that was hashed.
+                    Some(stored) if stored.looks.is_file_of(own) => stored,
+                    _ => return Ok(None),
+                }
+            }
         };
         // Only a help for the next time: without it that one hashes again.
-        let mut seen = Seen::new(looks, candidate.file_path(), &stored);
+        let mut seen = Seen::new(looks, candidate.file_path(), digest).copied(&stored);
         if let Some(mark) = terms.mark(digest) {
             seen.sign(mark);
         }
@@ -227,9 +246,34 @@ impl Store {
         self.remembered(looks).map(|seen| seen.digest)
     }
 
+    /// Whether the content of a file is what is asked of it, without making a copy. Whether it is loaded is
+    /// decided then, of the copy.
+    pub(super) fn check_content(
+        &self,
+        candidate: &Candidate,
+        terms: &Terms,
+    ) -> Result<(), Box<Rejection>> {
+        let path = candidate.path();
+        let unreadable = |error: io::Error| unreadable(path, &error);
+        let file = discover::open_library(candidate.file_path()).map_err(unreadable)?;
+        let looks = FileIdentity::of(&file, path).map_err(unreadable)?;
+        let digest = match self.digest_by_looks(looks) {
+            Some(digest) => digest,
+            None => copying::hash(&file).map_err(unreadable)?,
+        };
+        terms.check_digest(digest, path)?;
+        terms.check_signature(self.verify(terms, digest, &file), path)?;
+        // What was read is what it looks like only if nobody wrote to it meanwhile.
+        let after = FileIdentity::of(&file, path).map_err(unreadable)?;
+        if looks == candidate.identity() && after == looks {
+            self.remember_content(candidate, digest, terms.mark(digest));
+        }
+        Ok(())
+    }
+
     /// Whether a content is what the terms' signature was made of: remembered, or found out.
     pub(super) fn verify(&self, terms: &Terms, digest: Digest, file: &File) -> Verified {
-        let looks = FileIdentity::of(file, &self.root).ok();
+        let looks = FileIdentity::of(file, self.root()).ok();
         let seen = looks.and_then(|looks| self.remembered(looks));
         if let (Some(mark), Some(seen)) = (terms.mark(digest), seen)
             && seen.digest == digest
@@ -240,32 +284,32 @@ impl Store {
         copying::verify(terms, file)
     }
 
-    /// Opens and locks a copy.
-    fn take(&self, digest: Digest) -> Option<Stored> {
+    /// Opens and locks a copy; nothing where there is none.
+    fn take(&self, digest: Digest) -> Result<Option<Stored>, PrivateError> {
         let path = self.object(digest);
-        let file = discover::open_library(&path).ok()?;
-        // Where there are no locks, nothing can be locked for good either, and nothing is collected.
-        let _ = file.lock_shared();
-        let looks = FileIdentity::of(&file, &path).ok()?;
+        let Ok(file) = discover::open_library(&path) else {
+            return Ok(None);
+        };
+        lock_shared(&file).map_err(PrivateError::io("lock", &path))?;
+        let looks = FileIdentity::of(&file, &path).map_err(PrivateError::io("read", &path))?;
         // It may have been removed, or replaced, before it was locked.
-        let there = discover::identity_of(&path).ok()?;
-        (there == looks).then_some(Stored {
+        let there = discover::identity_of(&path);
+        Ok(there.is_ok_and(|there| there == looks).then_some(Stored {
             path,
             digest,
             file,
             looks,
-        })
+        }))
     }
 
-    /// Whether the store has this content already, undamaged.
-    fn holds(&self, digest: Digest) -> bool {
-        discover::open_library(&self.object(digest))
-            .and_then(|file| copying::hash(&file))
-            .is_ok_and(|found| found == digest)
+    /// Opens and locks a copy whose content is what its name says.
+    fn take_undamaged(&self, digest: Digest) -> Result<Option<Stored>, PrivateError> {
+        let stored = self.take(digest)?;
+        Ok(stored.filter(|stored| copying::hash(&stored.file).is_ok_and(|found| found == digest)))
     }
 
     fn copies(&self) -> PathBuf {
-        self.root.join("objects")
+        self.root().join("objects")
     }
 
     fn object(&self, digest: Digest) -> PathBuf {
@@ -275,28 +319,39 @@ impl Store {
 
     /// Makes the store's directories where they are missing, and checks that it is private.
     fn prepare(&self) -> Result<(), PrivateError> {
-        if self.root.as_os_str().as_encoded_bytes().contains(&b'$') {
+        self.directory.prepare()?;
+        if self.root().as_os_str().as_encoded_bytes().contains(&b'$') {
             return Err(PrivateError::Path {
-                path: self.root.clone(),
+                path: self.root().to_owned(),
             });
         }
-        private::prepare(&self.root)?;
         private::make(&self.copies())?;
-        private::make(&self.root.join("seen"))?;
-        if !self.checked.swap(true, Ordering::Relaxed) {
+        private::make(&self.root().join("seen"))?;
+        if !self.swept.swap(true, Ordering::Relaxed) {
             private::sweep(&self.copies());
         }
         Ok(())
     }
+}
 
-    /// Checks that the store is private: the way there once, itself always.
-    fn check(&self) -> Result<(), PrivateError> {
-        if self.checked.load(Ordering::Relaxed) {
-            private::check_itself(&self.root)
-        } else {
-            fs::symlink_metadata(&self.root)
-                .map_err(PrivateError::io("read", &self.root))
-                .and_then(|_| self.prepare())
+/// Locks a copy, so that it is not collected. Who collects is done at once, unless stopped in the
+/// middle.
+fn lock_shared(file: &File) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "another process holds it locked",
+                ));
+            }
+            // Where there are no locks, nothing is locked for good either, and nothing collected.
+            Err(TryLockError::Error(_)) => return Ok(()),
         }
     }
 }
@@ -308,10 +363,7 @@ fn unusable(path: &Path, error: &PrivateError) -> Box<Rejection> {
         path,
         error.found(),
         "a private directory with room for a copy of the plugin",
-        match error {
-            PrivateError::Io { .. } => "free or mend it, or set `FLOE_STORE` to another directory",
-            _ => "`chmod` and `chown` what is named, or set `FLOE_STORE` to another directory",
-        },
+        error.remedy(STORE_VARIABLE),
     ))
 }
 

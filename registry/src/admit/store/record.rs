@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, Stored};
-use crate::discover::FileIdentity;
+use crate::discover::{self, Candidate, FileIdentity};
 use crate::id::Digest;
 use crate::private::{self, PrivateError, Temporary};
 
@@ -15,17 +15,22 @@ use crate::private::{self, PrivateError, Temporary};
 /// file system's clock ticks every few milliseconds, and two writes in one tick look the same.
 const SETTLED: Duration = Duration::from_millis(100);
 
+/// How long a record may be, in bytes.
+const LONGEST: u64 = 64 << 10;
+
 /// How many signatures of one content are remembered.
 const SIGNATURES: usize = 8;
 
 /// That the layout of a content's types was found right by this very program. Only the store says so.
 pub(crate) struct LayoutChecked(());
 
-/// Which content a file had, by its looks, and what its copy looked like when it was verified.
+/// Which content a file had, by its looks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Seen {
     pub(super) original: FileIdentity,
-    pub(super) copy: FileIdentity,
+    /// What its copy looked like when it was verified; nothing where none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) copy: Option<FileIdentity>,
     pub(super) digest: Digest,
     /// Where the original was; nothing where that cannot be written as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,15 +41,27 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(original: FileIdentity, path: &Path, stored: &Stored) -> Self {
+    pub(super) fn new(original: FileIdentity, path: &Path, digest: Digest) -> Self {
         let path = fs::canonicalize(path).ok();
         Self {
             original,
-            copy: stored.looks,
-            digest: stored.digest,
+            copy: None,
+            digest,
             path: path.filter(|path| path.to_str().is_some()),
             signed: Vec::new(),
         }
+    }
+
+    /// The same of a file of which there is a verified copy.
+    pub(super) fn copied(mut self, stored: &Stored) -> Self {
+        self.copy = Some(stored.looks);
+        self
+    }
+
+    /// What a record says.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        let text = discover::read_small(path, LONGEST).ok()??;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Takes note of a verified signature, in place of the oldest.
@@ -59,9 +76,23 @@ impl Seen {
 impl Store {
     /// What is remembered of a file that looks so.
     pub(super) fn remembered(&self, looks: FileIdentity) -> Option<Seen> {
-        let text = fs::read(self.seen(looks)).ok()?;
-        let seen: Seen = serde_json::from_slice(&text).ok()?;
+        // What others could have written is not believed.
+        self.directory.check().ok()?;
+        let seen = Seen::read(&self.seen(looks))?;
         (seen.original == looks).then_some(seen)
+    }
+
+    /// Remembers what was found out of a file of which no copy was made.
+    pub(super) fn remember_content(&self, file: &Candidate, digest: Digest, mark: Option<Digest>) {
+        let looks = file.identity();
+        let known = self.remembered(looks);
+        let mut seen = known.unwrap_or_else(|| Seen::new(looks, file.file_path(), digest));
+        let Some(mark) = mark.filter(|mark| !seen.signed.contains(mark)) else {
+            return;
+        };
+        seen.sign(mark);
+        // Only a help for the next time.
+        let _ = self.prepare().and_then(|()| self.remember(&seen));
     }
 
     pub(super) fn remember(&self, seen: &Seen) -> Result<(), PrivateError> {
@@ -71,13 +102,13 @@ impl Store {
         let path = self.seen(seen.original);
         let text = serde_json::to_vec(seen)
             .map_err(|error| PrivateError::io("write", &path)(error.into()))?;
-        let temporary = Temporary::new(&self.root.join("seen"))?;
+        let temporary = Temporary::new(&self.root().join("seen"))?;
         temporary.write(&text)?;
         temporary.publish(&path, 0o600)
     }
 
     fn seen(&self, looks: FileIdentity) -> PathBuf {
-        self.root
+        self.root()
             .join("seen")
             .join(format!("{:x}-{:x}", looks.device, looks.inode))
     }
@@ -91,7 +122,8 @@ impl Store {
         digest: Digest,
         host: FileIdentity,
     ) -> Option<LayoutChecked> {
-        let text = fs::read(self.layout_file(digest, host)).ok()?;
+        self.directory.check().ok()?;
+        let text = discover::read_small(&self.layout_file(digest, host), LONGEST).ok()??;
         let found: FileIdentity = serde_json::from_slice(&text).ok()?;
         (found == host).then_some(LayoutChecked(()))
     }
@@ -105,7 +137,7 @@ impl Store {
         if !settled(host) {
             return Ok(());
         }
-        let directory = self.root.join("layouts");
+        let directory = self.root().join("layouts");
         private::make(&directory)?;
         let text = serde_json::to_vec(&host)
             .map_err(|error| PrivateError::io("write", &directory)(error.into()))?;
@@ -116,7 +148,7 @@ impl Store {
 
     fn layout_file(&self, digest: Digest, host: FileIdentity) -> PathBuf {
         let name = format!("{digest}-{:x}-{:x}", host.device, host.inode);
-        self.root.join("layouts").join(name)
+        self.root().join("layouts").join(name)
     }
 }
 

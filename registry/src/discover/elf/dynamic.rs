@@ -13,6 +13,10 @@ const DT_NULL: u64 = 0;
 const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const DT_STRSZ: u64 = 10;
+const DT_SONAME: u64 = 14;
+
+/// The longest name that a library may have for itself.
+const LONGEST_NAME: usize = 512;
 
 /// The longest dynamic section that is looked at; a library has some dozens of entries of 16 bytes.
 const LONGEST: u64 = 64 << 10;
@@ -67,11 +71,35 @@ pub(in crate::discover) fn check(
     let end = value(DT_STRTAB).zip(value(DT_STRSZ));
     let end = end.and_then(|(start, length)| start.checked_add(length.checked_sub(1)?));
     match end {
-        Some(last) if loaded(last) => Ok(()),
-        _ => Err(malformed(
-            "a string table whose end is outside what is loaded",
-        )),
+        Some(last) if loaded(last) => {}
+        _ => {
+            return Err(malformed(
+                "a string table whose end is outside what is loaded",
+            ));
+        }
     }
+    // A library that has a path for a name answers for whatever is mapped from that path later.
+    let name = value(DT_STRTAB).zip(value(DT_SONAME));
+    let place = name.and_then(|(strings, name)| offset_of(&segments, strings.checked_add(name)?));
+    if let Some(place) = place {
+        let mut name = [0; LONGEST_NAME];
+        let count = source.read_at(place, &mut name).map_err(Defect::Read)?;
+        let read = name.get(..count).unwrap_or_default();
+        let name = read.split(|byte| *byte == 0).next().unwrap_or_default();
+        if name.contains(&b'/') || name.len() == LONGEST_NAME {
+            return Err(malformed("a name of its own (`DT_SONAME`) that is a path"));
+        }
+    }
+    Ok(())
+}
+
+/// Where in the file lies what is loaded at an address.
+fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
+    let mut loaded = segments.iter().filter(|segment| segment.kind == PT_LOAD);
+    loaded.find_map(|segment| {
+        let within = address.checked_sub(segment.address)?;
+        (within < segment.length).then_some(segment.offset.checked_add(within)?)
+    })
 }
 
 /// The entries before the one that ends the section.

@@ -39,6 +39,11 @@ pub(super) fn owner(metadata: &Metadata) -> Owner {
     system::owner(metadata)
 }
 
+/// The number of the user of this process.
+pub(super) fn user() -> u32 {
+    system::user()
+}
+
 /// Whether a path could not be resolved because its links lead in a circle.
 pub(super) fn is_loop(error: &io::Error) -> bool {
     system::is_loop(error)

@@ -41,6 +41,10 @@ pub(super) fn owner(metadata: &Metadata) -> Owner {
     Owner { uid: 0, mode }
 }
 
+pub(super) fn user() -> u32 {
+    0
+}
+
 pub(super) fn is_loop(_error: &io::Error) -> bool {
     false
 }

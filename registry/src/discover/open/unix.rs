@@ -39,6 +39,11 @@ pub(super) fn owner(metadata: &Metadata) -> Owner {
     }
 }
 
+/// The number of the user of this process.
+pub(super) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 pub(super) fn is_loop(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::LOOP)
 }
