@@ -248,7 +248,8 @@ impl Settings {
         })
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, String> {
+    /// Reads the text of a settings file.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, String> {
         let document: Document = toml::from_str(text).map_err(|error| explain(&error, text))?;
         let mut plugins = BTreeMap::new();
         for (name, config) in document.plugins {
