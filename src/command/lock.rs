@@ -41,9 +41,8 @@ pub(crate) fn run(arguments: &Lock, session: &Session, output: &Output) -> Resul
         Ok(lock) => lock,
         Err(LockError::Missing { .. }) => LockFile::default(),
         Err(error) => {
-            return Err(Failure::failed(error.to_string()).hint(
-                "restore it from version control; or, to lock what is there now whatever was locked before, remove it first",
-            ));
+            let hint = remedy(&error);
+            return Err(Failure::failed(error.to_string()).hint(hint));
         }
     };
     let Lockable {
@@ -81,6 +80,21 @@ pub(crate) fn run(arguments: &Lock, session: &Session, output: &Output) -> Resul
     Ok(if locked { Exit::Done } else { Exit::Refused })
 }
 
+/// What to do about a lock file that cannot be used, and so is not overwritten.
+const fn remedy(error: &LockError) -> &'static str {
+    match error {
+        LockError::Exposed { .. } => {
+            "look at what it says first: what others have written into it would stay locked"
+        }
+        LockError::Format { .. } => {
+            "update this floe; or, to lock what is there now whatever was locked before, remove the file first"
+        }
+        _ => {
+            "restore it from version control; or, to lock what is there now whatever was locked before, remove it first"
+        }
+    }
+}
+
 fn is_named(plugin: &PluginId, name: &str) -> bool {
     plugin.name == name || plugin.to_string() == name
 }
@@ -97,12 +111,13 @@ impl Report for Locked {
         if !self.changes.is_empty() {
             let mut table = Table::new(["", "plugin", "version", "platform", "sha256"]);
             for change in &self.changes {
-                let (word, build) = match change {
-                    LockChange::Added { build } => ("added", build),
-                    LockChange::Removed { build } => ("removed", build),
-                    LockChange::Changed { build, .. } => ("changed", build),
+                let (word, build, was) = match change {
+                    LockChange::Added { build } => ("added", build, None),
+                    LockChange::Removed { build } => ("removed", build, None),
+                    LockChange::Changed { build, was } => ("changed", build, Some(was)),
                     _ => continue,
                 };
+                let was = was.map(|was| format!(", was {}", was.short()));
                 let LockedBuild {
                     plugin,
                     version,
@@ -115,7 +130,7 @@ impl Report for Locked {
                     plugin.to_string(),
                     version.to_string(),
                     platform.clone(),
-                    digest.short(),
+                    format!("{}{}", digest.short(), was.unwrap_or_default()),
                 ]);
             }
             page.table(table);

@@ -16,6 +16,7 @@ mod elf;
 mod health;
 mod inspect;
 mod list;
+mod lock;
 mod lookup;
 mod new;
 mod output;

@@ -19,6 +19,15 @@ pub(crate) fn directory() -> &'static str {
     DIRECTORY.to_str().unwrap()
 }
 
+/// Puts a plugin of the first of these directories into a directory of a place; gives its path there.
+pub(crate) fn put(sandbox: &Sandbox, name: &str, into: &str) -> PathBuf {
+    let file = format!("{DLL_PREFIX}floe_plugin_{name}{DLL_SUFFIX}");
+    let content = fs::read(Path::new(directory()).join(&file)).unwrap();
+    let path = Path::new(into).join(file);
+    sandbox.file(&path, content);
+    path
+}
+
 /// The directory of a plugin that needs the one that answers in every way, which is elsewhere.
 pub(crate) fn directory_of_needy() -> &'static str {
     static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -206,13 +206,21 @@ impl Ended {
             ),
             (root.join("home/data/floe/plugins"), "[user]"),
             (root.join("home"), "[home]"),
+            (root.join("store"), "[store]"),
             (self.work.clone(), "[work]"),
         ] {
             text = text.replace(path.to_str().unwrap(), name);
         }
         let platform = floe_registry::Platform::host().to_string();
         text.replace(&platform, "[platform]")
+            .replace(&platform_key(), "[platform-key]")
     }
+}
+
+/// This machine's platform, as a lock file has it.
+pub(crate) fn platform_key() -> String {
+    let name = floe_registry::Platform::host().to_string().to_lowercase();
+    name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Compares what a person sees with a snapshot, whatever the lengths of this machine's paths.
@@ -251,4 +259,22 @@ macro_rules! assert_timed {
     };
 }
 
-pub(crate) use {assert_seen, assert_timed};
+/// The same for tables of contents: with digests and moments, and as wide as those and paths are.
+macro_rules! assert_tabled {
+    ($ended:expr, @$snapshot:literal) => {
+        insta::with_settings!({filters => vec![
+            (r"(\S)  +", "$1  "),
+            (r"(?m)^─+( ─+)+$", "───"),
+            (r"\b[0-9a-f]{64}\b", "[digest]"),
+            (r"\b[0-9a-f]{12}\b", "[short]"),
+            (r"\b[0-9,]+ bytes", "[size]"),
+            (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
+            (r"user `\d+`", "user `[uid]`"),
+            (r"mode `[0-7]+`", "mode `[mode]`"),
+        ]}, {
+            insta::assert_snapshot!($ended.seen(), @$snapshot);
+        });
+    };
+}
+
+pub(crate) use {assert_seen, assert_tabled, assert_timed};

@@ -97,6 +97,14 @@ pub enum LockError {
         /// Where, and what is wrong.
         reason: String,
     },
+    /// It was written by another floe, in a format that this one does not read.
+    #[error("the lock file `{}` is of format `{found}`, this floe reads format `{FORMAT}`", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format.
+        found: u32,
+    },
     /// Others may write to it, so that it vouches for nothing.
     #[error("the lock file `{}` is not safe: {found}", path.display())]
     Exposed {
@@ -150,7 +158,8 @@ pub enum LockChange {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    version: u32,
+    #[serde(rename = "version")]
+    _version: u32,
     #[serde(default, rename = "plugin")]
     plugins: Vec<Table>,
 }
@@ -202,7 +211,13 @@ impl LockFile {
             return Err(damaged(format!("it is longer than {LONGEST} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
-        Self::parse(&text).map_err(damaged)
+        match format_of(&text) {
+            Some(found) if found != FORMAT => Err(LockError::Format {
+                path: path.to_owned(),
+                found,
+            }),
+            _ => Self::parse(&text).map_err(damaged),
+        }
     }
 
     /// Reads a lock file's text.
@@ -211,13 +226,15 @@ impl LockFile {
     ///
     /// It is not what `floe lock` writes: where, and what is wrong, on one line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document: Document = toml::from_str(text).map_err(|error| said(&error, text))?;
-        if document.version != FORMAT {
+        // Before all else: another format may have what this one does not know.
+        if let Some(found) = format_of(text)
+            && found != FORMAT
+        {
             return Err(format!(
-                "its format is version `{}`, this floe reads version `{FORMAT}`",
-                document.version
+                "its format is version `{found}`, this floe reads version `{FORMAT}`"
             ));
         }
+        let document: Document = toml::from_str(text).map_err(|error| said(&error, text))?;
         let mut lock = Self::default();
         for table in document.plugins {
             let Table {
@@ -260,6 +277,9 @@ impl LockFile {
     ///
     /// It cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
+        // A link stays one.
+        let real = fs::canonicalize(path);
+        let path = real.as_deref().unwrap_or(path);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
         let written = fs::File::create(&temporary).and_then(|mut file| {
@@ -385,6 +405,16 @@ impl fmt::Display for LockFile {
         }
         Ok(())
     }
+}
+
+/// The version of a lock file's format, whatever else it says.
+fn format_of(text: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Header {
+        version: u32,
+    }
+    let header: Header = toml::from_str(text).ok()?;
+    Some(header.version)
 }
 
 /// The word for a platform: its name in lower case, its words joined.

@@ -195,6 +195,9 @@ pub(super) const RULES: &[Rule] = &[
             Err(Unlocked::File(LockError::Damaged { .. } | LockError::Unreadable { .. })) => {
                 "restore it from version control, or remove it and write it anew with `floe lock`".to_owned()
             }
+            Err(Unlocked::File(LockError::Format { .. })) => {
+                "update this floe, or write the file anew with this one: remove it, then `floe lock`".to_owned()
+            }
             Err(Unlocked::NotSet) => {
                 "name it in `lock` of `[trust]`, or put a `floe.lock` beside `floe.toml` with `floe lock`".to_owned()
             }

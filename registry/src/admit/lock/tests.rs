@@ -91,7 +91,7 @@ fn what_floe_would_not_write_is_damaged() {
     };
     refused("", "missing field `version`");
     refused(
-        "version = 2",
+        "version = 2\n[[build]]\nname = \"a\"",
         "its format is version `2`, this floe reads version `1`",
     );
     refused("version = 1\nplugins = []", "unknown field `plugins`");
@@ -214,6 +214,12 @@ fn a_file_is_read_if_nobody_else_can_have_written_it() {
     fs::write(&path, [0xff]).unwrap();
     let damaged = LockFile::read(&path).unwrap_err();
     assert!(matches!(damaged, LockError::Damaged { .. }), "{damaged}");
+    fs::write(&path, "version = 2\n[newer]\n").unwrap();
+    let newer = LockFile::read(&path).unwrap_err();
+    assert!(
+        matches!(newer, LockError::Format { found: 2, .. }),
+        "{newer}"
+    );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     let unreadable = LockFile::read(&path).unwrap_err();
