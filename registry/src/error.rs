@@ -185,14 +185,19 @@ impl PluginError {
         })
     }
 
+    /// What went wrong with all causes, in one text.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        for cause in self.causes() {
+            text.push_str(": ");
+            text.push_str(cause);
+        }
+        text
+    }
+
     /// The same as the plugin interface says it, to be passed on to another plugin.
     pub(crate) fn to_api(&self) -> floe_plugin_api::Error {
-        let mut message = self.to_string();
-        for cause in self.causes() {
-            message.push_str(": ");
-            message.push_str(cause);
-        }
-        let mut error = floe_plugin_api::Error::new(self.kind, message);
+        let mut error = floe_plugin_api::Error::new(self.kind, self.in_full());
         for entry in self.details.as_map().into_iter().flatten() {
             error = error.with_detail(&entry.key, entry.value.clone());
         }

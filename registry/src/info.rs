@@ -95,7 +95,12 @@ impl PluginInfo {
             active: shadowed.is_none(),
             failed_at: failure.as_ref().map(|failure| failure.stage),
             reason: quarantined
-                .map(|left| format!("quarantined until {:.0}: {}", left.until, left.reason))
+                .map(|left| {
+                    format!(
+                        "left alone until {:.0}, for {}: {}",
+                        left.until, left.cause, left.reason
+                    )
+                })
                 .or(failure.map(|failure| failure.reason))
                 .or(shadowed),
             path: slot.path().map(PathBuf::from),

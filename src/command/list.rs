@@ -1,6 +1,6 @@
 //! `floe list`.
 
-use floe_registry::{PluginId, PluginInfo, Rejection};
+use floe_registry::{PluginId, PluginInfo, Rejection, State};
 use serde::Serialize;
 
 use crate::arguments::List;
@@ -85,6 +85,7 @@ struct Shown<'a> {
     version: String,
     api: String,
     state: String,
+    is_quarantined: bool,
     /// Why it failed or does not answer.
     reason: Option<&'a str>,
     file: String,
@@ -104,6 +105,7 @@ impl<'a> From<&'a PluginInfo> for Shown<'a> {
             version: plugin.version.to_string(),
             api: plugin.floe_api_version.to_string(),
             state: plugin.state.to_string(),
+            is_quarantined: plugin.state == State::Quarantined,
             reason: plugin.reason.as_deref(),
             file: path.map_or_else(|| "(this program)".to_owned(), text::path),
             executors: executors
@@ -189,6 +191,12 @@ fn render_plugins(plugins: &[Shown<'_>], page: &mut Page) {
             let reason = text::plain(reason);
             page.blank();
             page.paragraph(0, &format!("{title} is {}: {reason}", plugin.state));
+            if plugin.is_quarantined {
+                page.paragraph(
+                    0,
+                    &format!("`floe quarantine clear {}` lets it out before", plugin.name),
+                );
+            }
         }
         for (owner, lost) in &plugin.lost {
             page.blank();
@@ -251,6 +259,7 @@ mod tests {
             version: version.to_owned(),
             api: "1.0".to_owned(),
             state: state.to_owned(),
+            is_quarantined: false,
             reason: None,
             file: format!("plugins/libshelf-{version}.so"),
             executors: vec!["shelf.put", "shelf.get"],

@@ -21,6 +21,7 @@ mod lookup;
 mod new;
 mod output;
 mod plugins;
+mod quarantine;
 mod sandbox;
 mod sign;
 mod start;

@@ -236,7 +236,7 @@ impl Supervisor {
                     }
                     // With a configuration of its own, a caller could have it quarantined for all.
                     if own.is_none() {
-                        slot.fault_of_content(Cause::FailedStarts, &error.to_string());
+                        slot.fault_of_content(Cause::FailedStarts, &error.in_full());
                     }
                     Err(CallError::Start(Box::new(error)))
                 }
