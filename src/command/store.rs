@@ -111,10 +111,10 @@ impl Report for Shown {
         let unneeded = unneeded.count();
         if unneeded > 0 {
             page.blank();
-            let unneeded = copies(unneeded);
+            let them = if unneeded == 1 { "it" } else { "them" };
             page.paragraph(
                 0,
-                &format!("nobody needs {unneeded} of them: `floe store gc` removes that"),
+                &format!("nobody needs {unneeded} of them: `floe store gc` removes {them}"),
             );
         }
     }

@@ -26,6 +26,7 @@ mod sandbox;
 mod sign;
 mod start;
 mod stats;
+mod store;
 mod usage;
 mod watch;
 mod why;
