@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::elf::{library, manifest, manifest_with};
-use crate::sandbox::{Sandbox, assert_seen};
+use crate::plugins;
+use crate::sandbox::{Sandbox, assert_seen, assert_tabled};
 
 #[test]
 fn an_admitted_file() {
@@ -50,6 +51,9 @@ fn an_admitted_file() {
     ok  file-writable  a file of mode `[mode]`  any mode, as trust is `any`
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
 
+    Preflight
+      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
+
     admitted
     "#);
 }
@@ -95,6 +99,9 @@ fn a_refused_file_shows_all_that_is_known() {
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of any user
     ok  file-writable  a file of mode `[mode]`  any mode, as trust is `any`
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
+
+    Preflight
+      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
 
     refused
       floe-api-version: update this host, or install an older build of the plugin
@@ -219,4 +226,101 @@ fn a_file_that_everybody_may_write_to() {
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["check"], "file-writable");
     assert_eq!(sandbox.floe(arguments.iter().chain(&["any"])).code, Some(0));
+}
+
+#[test]
+fn what_each_policy_asks_is_told_with_what_would_meet_it() {
+    let sandbox = Sandbox::new();
+    sandbox.file("libshelf.so", library(&manifest()));
+    let inspect = |policy: &str| sandbox.floe(["inspect", "libshelf.so", "--trust", policy]);
+    let remedies = |policy: &str| {
+        let told = inspect(policy);
+        assert_eq!(told.code, Some(3));
+        let (_, refused) = told.stdout().split_once("\nrefused\n").unwrap();
+        refused.to_owned()
+    };
+    for policy in ["any", "owner"] {
+        assert_eq!(inspect(policy).code, Some(0));
+    }
+    insta::assert_snapshot!(remedies("locked"), @r"
+    lock-file: write it with `floe lock`
+    locked: see to the lock file first
+    ");
+    insta::assert_snapshot!(remedies("signed"), @r"  signature: get the signature from where the plugin is from, or sign the plugin with `floe sign`");
+    assert_tabled!(inspect("locked+signed"), @r#"
+    exit 3
+    --- stdout
+    file  libshelf.so
+    size  [size]
+    sha256  [digest]
+    platform  [platform]
+
+    Manifest
+      name  shelf
+      version  1.2.0
+      kind  storage
+      floe api  1.0
+      boundary  abi_stable 0.11
+      panic  unwind
+      description  Keeps things.
+      authors  Ada
+      license  MIT
+
+    Executors
+    node type  category  tags  description
+    ───
+    shelf.put  write  disk  Puts a thing on the shelf.
+    shelf.get  read  Takes a thing from the shelf.
+
+    Checks
+        check  found  expected
+    ───
+    ok  platform  a library for `[platform]`  one for `[platform]`
+    ok  floe-api-version  floe api `1.0`  `1.0`
+    ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
+    ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
+    NO  lock-file  that there is no lock file `floe.lock`  one that can be relied on, as trust is `locked+signed`
+    NO  locked  `storage/shelf` 1.2.0  a plugin that `floe.lock` has
+    NO  signature  no signature at `libshelf.so.minisig`  a minisign signature at `libshelf.so.minisig`, as trust is `locked+signed`
+
+    Preflight
+      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
+
+    refused
+      lock-file: write it with `floe lock`
+      locked: see to the lock file first
+      signature: get the signature from where the plugin is from, or sign the plugin with `floe sign`
+    "#);
+    // An empty lock file is one, and has nothing of it.
+    sandbox.file("floe.lock", "version = 1\n");
+    insta::assert_snapshot!(remedies("locked"), @r"  locked: if this build is meant, accept it with `floe lock shelf`");
+}
+
+#[test]
+fn what_is_known_of_a_library_before_it_is_loaded() {
+    let sandbox = Sandbox::new();
+    let path = plugins::put(&sandbox, "moody", "plugins");
+    let inspect = |more: &[&str]| {
+        let before = ["inspect", path.to_str().unwrap()];
+        sandbox.floe(before.iter().chain(more))
+    };
+    let told = inspect(&[]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let (_, preflight) = told.stdout().split_once("\nPreflight\n").unwrap();
+    for field in ["  compiler  ", "  libraries  ", "  hazards  "] {
+        assert!(preflight.contains(field), "{preflight}");
+    }
+    let inspected = inspect(&["--json"]).json(0);
+    let preflight = &inspected["preflight"];
+    assert_eq!(preflight["examined"], true);
+    assert!(preflight["compiler"].as_str().unwrap().starts_with("rustc"));
+    assert!(!preflight["needed"].as_array().unwrap().is_empty());
+    for finding in preflight["findings"].as_array().unwrap() {
+        for field in ["hazard", "severity", "found", "why", "remedy"] {
+            assert!(!finding[field].as_str().unwrap().is_empty(), "{finding}");
+        }
+    }
 }

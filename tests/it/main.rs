@@ -27,6 +27,7 @@ mod sign;
 mod start;
 mod stats;
 mod store;
+mod trust;
 mod usage;
 mod watch;
 mod why;

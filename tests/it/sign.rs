@@ -453,8 +453,8 @@ fn public_keys_that_are_none() {
     assert_seen!(sandbox.floe(["verify", "libshelf.so"]), @r"
     exit 2
     --- stderr
-    error: no key is given
-    hint: name whom you trust with `--key`: the line that begins with `RW`, or the `.pub` file
+    error: no key is given, and floe.toml trusts none
+    hint: name whom you trust with `--key`, the line that begins with `RW` or the `.pub` file, or in `[trust.keys]` of floe.toml
     ");
     // Two keys that have the same number cannot be told apart.
     let line = PUBLIC.lines().nth(1).unwrap();

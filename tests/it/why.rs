@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::elf::{library, manifest, manifest_with};
 use crate::plugins;
-use crate::sandbox::{Ended, Sandbox, assert_seen};
+use crate::sandbox::{Ended, Sandbox, assert_seen, assert_tabled};
 
 /// Two builds of one plugin, another plugin that claims the same, and a file that is refused.
 fn contested() -> Sandbox {
@@ -204,4 +204,105 @@ fn what_is_needed_and_what_it_is_configured_with() {
         decided["candidates"][0]["configuration"],
         json!({"word": "x", "password": "***", "start": "well", "mood": "good"})
     );
+}
+
+#[test]
+fn what_is_locked_and_what_is_signed() {
+    // See `sign.rs`.
+    let mut content = include_bytes!("signed/libshelf.so").to_vec();
+    let sandbox = Sandbox::new();
+    sandbox.file("plugins/libshelf.so", &content);
+    sandbox.file("vendor.pub", include_str!("signed/vendor.pub"));
+    let settings = "[search]\npaths = [\"plugins\"]\n[trust]\npolicy = \"locked+signed\"\n[trust.keys.vendor]\nfile = \"vendor.pub\"\n";
+    sandbox.file("floe.toml", settings);
+    let why = || sandbox.floe(["why", "shelf"]);
+    assert_tabled!(why(), @r#"
+    exit 3
+    --- stdout
+    `shelf`: nothing answers
+      every file that offers it was refused
+
+    Refused: 1
+      plugins/libshelf.so
+        stage  admit, check `lock-file`
+        found  that there is no lock file `[work]/floe.lock`
+        expected  one that can be relied on, as trust is `locked+signed`
+        to do  write it with `floe lock`
+        check  found  expected
+    ───
+    ok  platform  a library for `[platform]`  one for `[platform]`
+    ok  floe-api-version  floe api `1.0`  `1.0`
+    ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
+    ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
+    NO  lock-file  that there is no lock file `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`
+    NO  locked  `storage/shelf` 1.2.0  a plugin that `[work]/floe.lock` has
+    NO  signature  no signature at `[work]/plugins/libshelf.so.minisig`  a minisign signature at `[work]/plugins/libshelf.so.minisig`, as trust is `locked+signed`
+    "#);
+    let signature = include_str!("signed/good.minisig");
+    sandbox.file("plugins/libshelf.so.minisig", signature);
+    assert_eq!(sandbox.floe(["lock"]).code, Some(0));
+    assert_tabled!(why(), @r#"
+    exit 0
+    --- stdout
+    `shelf`: storage/shelf 1.2.0 answers
+      `shelf 1.2.0` is the only candidate
+
+    storage/shelf 1.2.0
+      answers  yes: the highest release of its plugin, and the first in the search path with it
+      file  plugins/libshelf.so
+      state  admitted
+      circuit  closed
+      configured  not known before its schema is, which `floe describe NODE_TYPE` asks for
+        check  found  expected
+    ───
+    ok  platform  a library for `[platform]`  one for `[platform]`
+    ok  floe-api-version  floe api `1.0`  `1.0`
+    ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
+    ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
+    ok  lock-file  `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`
+    ok  locked  `storage/shelf` 1.2.0  what `[work]/floe.lock` has, with the SHA-256 `[digest]`
+    ok  signature  a signature of the key `1CB150E376725B0F`  a minisign signature at `[work]/plugins/libshelf.so.minisig`, as trust is `locked+signed`
+    ok  signature-key  the key `1CB150E376725B0F`, which is `vendor`  a key of `[trust.keys]` that may sign `shelf`
+    ok  signed-manifest  a signature for `shelf` 1.2.0  one that says `shelf` 1.2.0, floe api `1.0`, as the manifest does
+    ok  locked-digest  a content with the SHA-256 `[digest]`  the one that `[work]/floe.lock` has for it, `[digest]`
+    ok  signed-content  a content that the key `1CB150E376725B0F` has signed  the content that the key `1CB150E376725B0F`, which is `vendor`, has signed
+    "#);
+    // Another content of the same version, under the old signature.
+    *content.last_mut().unwrap() ^= 1;
+    sandbox.file("plugins/libshelf.so", &content);
+    assert_tabled!(why(), @r#"
+    exit 0
+    --- stdout
+    `shelf`: storage/shelf 1.2.0 answers
+      `shelf 1.2.0` is the only candidate
+
+    storage/shelf 1.2.0
+      answers  yes: the highest release of its plugin, and the first in the search path with it
+      file  plugins/libshelf.so
+      state  admitted
+      circuit  closed
+      configured  not known before its schema is, which `floe describe NODE_TYPE` asks for
+        check  found  expected
+    ───
+    ok  platform  a library for `[platform]`  one for `[platform]`
+    ok  floe-api-version  floe api `1.0`  `1.0`
+    ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
+    ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
+    ok  lock-file  `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`
+    ok  locked  `storage/shelf` 1.2.0  what `[work]/floe.lock` has, with the SHA-256 `[digest]`
+    ok  signature  a signature of the key `1CB150E376725B0F`  a minisign signature at `[work]/plugins/libshelf.so.minisig`, as trust is `locked+signed`
+    ok  signature-key  the key `1CB150E376725B0F`, which is `vendor`  a key of `[trust.keys]` that may sign `shelf`
+    ok  signed-manifest  a signature for `shelf` 1.2.0  one that says `shelf` 1.2.0, floe api `1.0`, as the manifest does
+    NO  locked-digest  a content with the SHA-256 `[digest]`  the one that `[work]/floe.lock` has for it, `[digest]`
+    NO  signed-content  another content, or another trusted comment, than was signed  the content that the key `1CB150E376725B0F`, which is `vendor`, has signed
+    "#);
 }

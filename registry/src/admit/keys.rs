@@ -362,7 +362,7 @@ impl KeyRefusal {
     pub fn remedy(&self) -> String {
         match self {
             Self::Unknown { id, .. } => format!(
-                "if you know whose key `{id}` is and trust them, add their public key to the trusted ones; otherwise do not use the file"
+                "if you know whose key `{id}` is and trust them, add their public key to the trusted ones, those of `[trust.keys]` in floe.toml; otherwise do not use the file"
             ),
             Self::Revoked { .. } => {
                 "get a build that is signed with the vendor's new key, and trust that one".to_owned()

@@ -60,7 +60,10 @@ impl Signature {
         let lines: Vec<&str> = text.lines().collect();
         let [untrusted, signature, trusted, global] = *lines.as_slice() else {
             return Err(SignatureError::Malformed {
-                reason: format!("it has {} lines", lines.len()),
+                reason: match lines.len() {
+                    1 => "it has 1 line".to_owned(),
+                    lines => format!("it has {lines} lines"),
+                },
             });
         };
         if !untrusted.starts_with(UNTRUSTED) {

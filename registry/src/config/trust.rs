@@ -77,7 +77,12 @@ impl KeyTable {
             (None, Some(file)) => {
                 let file = base.join(file);
                 fs::read_to_string(&file)
-                    .map_err(|error| format!("cannot read `{}`: {error}", file.display()))?
+                    .map_err(|error| {
+                        format!(
+                            "cannot read `{}`, which `file` names: {error}; write the path of a `.pub` file, from the settings' directory",
+                            file.display()
+                        )
+                    })?
             }
             (key, _) => {
                 let found = if key.is_some() { "both" } else { "neither" };
@@ -133,7 +138,10 @@ mod tests {
         let trust = parse("").unwrap();
         assert_eq!(trust.policy, Trust::Owner);
         assert_eq!(trust.paths, None);
-        assert_eq!(trust.lock.as_deref(), Some(Path::new("/etc/floe/floe.lock")));
+        assert_eq!(
+            trust.lock.as_deref(),
+            Some(Path::new("/etc/floe/floe.lock"))
+        );
         assert!(trust.keys.is_empty() && trust.denied.is_empty() && trust.kinds.is_empty());
         assert!(trust.directories.is_empty());
     }
@@ -192,7 +200,10 @@ mod tests {
         let [acme, nobody] = keys[..] else {
             panic!("{keys:?}");
         };
-        assert_eq!((acme.name.as_str(), acme.key.to_string().as_str()), ("acme", KEY));
+        assert_eq!(
+            (acme.name.as_str(), acme.key.to_string().as_str()),
+            ("acme", KEY)
+        );
         let patterns: Vec<_> = acme.plugins.iter().map(ToString::to_string).collect();
         assert_eq!(patterns, ["acme-*", "sqlite"]);
         // An empty list is none, not all.
@@ -249,7 +260,12 @@ mod tests {
         let policies = "expected `any`, `owner`, `locked`, `signed` or `locked+signed`";
         refused(
             "[trust]\npolicy = \"Signed\"",
-            &["line 2", "policy = \"Signed\"", "`Signed` is no trust policy", policies],
+            &[
+                "line 2",
+                "policy = \"Signed\"",
+                "`Signed` is no trust policy",
+                policies,
+            ],
         );
         refused(
             "[trust.kinds]\nsecrets = \"none\"",
@@ -257,15 +273,26 @@ mod tests {
         );
         refused(
             "[trust.kinds]\n\"A B\" = \"any\"",
-            &["line 2", "`A B` is not a plugin kind", "such as `alert-channel`"],
+            &[
+                "line 2",
+                "`A B` is not a plugin kind",
+                "such as `alert-channel`",
+            ],
         );
         refused(
             "[search]\npaths = [{ path = \"a\", trust = \"none\" }]",
-            &["line 2", "`trust`, which is `any`, `owner`, `locked`, `signed` or `locked+signed`"],
+            &[
+                "line 2",
+                "`trust`, which is `any`, `owner`, `locked`, `signed` or `locked+signed`",
+            ],
         );
         refused(
             "[trust]\ndeny = [\"stack\"]",
-            &["line 2", "`stack` is not a hazard, expected one of", "`executable-stack`"],
+            &[
+                "line 2",
+                "`stack` is not a hazard, expected one of",
+                "`executable-stack`",
+            ],
         );
         refused(
             "[trust]\ncheck_paths = \"no\"",
@@ -298,7 +325,10 @@ mod tests {
         let either = "expected one of them: `key`, the line of a minisign public key, or `file`";
         refused(
             "[trust.keys.acme]",
-            &["`trust.keys.acme`: found neither of `key` and `file`", either],
+            &[
+                "`trust.keys.acme`: found neither of `key` and `file`",
+                either,
+            ],
         );
         refused(
             &format!("[trust.keys.acme]\nkey = \"{KEY}\"\nfile = \"acme.pub\""),
@@ -310,12 +340,14 @@ mod tests {
         );
         refused(
             "[trust.keys.acme]\nfile = \"keys/acme.pub\"",
-            &["`trust.keys.acme`: cannot read `/etc/floe/keys/acme.pub`: No such file"],
+            &["`trust.keys.acme`: cannot read `/etc/floe/keys/acme.pub`, which `file` names: "],
         );
         let pattern = format!("[trust.keys.acme]\nkey = \"{KEY}\"\nplugins = [\"*-storage\"]");
         refused(
             &pattern,
-            &["`trust.keys.acme`: `*-storage` does not say which plugins, expected a plugin's name"],
+            &[
+                "`trust.keys.acme`: `*-storage` does not say which plugins, expected a plugin's name",
+            ],
         );
     }
 
@@ -335,7 +367,13 @@ mod tests {
             format!("[trust.keys.acme]\nkey = \"{KEY}\"\n[trust.keys.twin]\nkey = \"{twin}\"");
         refused(
             &text,
-            &["`trust.keys`: found", "`acme`", "`twin`", KEY_ID, "expected one key of a number"],
+            &[
+                "`trust.keys`: found",
+                "`acme`",
+                "`twin`",
+                KEY_ID,
+                "expected one key of a number",
+            ],
         );
     }
 
@@ -343,7 +381,9 @@ mod tests {
     fn what_is_revoked_and_when() {
         refused(
             "[trust.revoked]\nacme = 2026-11-01",
-            &["`trust.revoked.acme`: `acme` is not the number of a key, expected up to 16 hexadecimal"],
+            &[
+                "`trust.revoked.acme`: `acme` is not the number of a key, expected up to 16 hexadecimal",
+            ],
         );
         for (day, shown) in [
             ("\"soon\"", "soon"),
