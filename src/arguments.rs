@@ -4,7 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use anstream::ColorChoice;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use floe_registry::Trust;
 use floe_registry::api::Kind;
@@ -46,13 +46,13 @@ Environment:
   FLOE_PLUGIN_PATH         more directories with plugins
   FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
   FLOE_STORE               where private, verified copies of plugins are kept
-  FLOE_STATE               where it is remembered what is quarantined, and schemas
+  FLOE_STATE               where schemas, and what is quarantined, are remembered
   FLOE_KEY_PASSWORD        the password of a secret key, where nobody can type it
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
   NO_COLOR                 no colour, whatever the terminal
 
-With --json, standard output is one line of JSON (of `floe watch`, one for each event), {\"error\":{…}} where the command failed; the log
-is on standard error, always.
+With --json, standard output is one line of JSON (of `floe watch`, one for each event), which is
+{\"error\":{…}} where the command failed. The log is on standard error, always.
 
 Examples:
   floe list
@@ -124,14 +124,14 @@ pub(crate) struct Global {
     #[arg(long, help_heading = "Plugins")]
     pub(crate) strict: bool,
 
-    /// What files must show to be loaded: any, owner, locked, signed or locked+signed
+    /// What files must show to be loaded [default: that of floe.toml, or owner]
     ///
-    /// In place of the policy of floe.toml and of what it says of directories. What it asks of kinds is
-    /// asked in addition.
+    /// It counts instead of the policy of floe.toml, and of those that it has for directories. What
+    /// floe.toml asks of kinds is asked in addition.
     #[arg(
         long,
         value_name = "POLICY",
-        value_parser = PossibleValuesParser::new(Trust::ALL.map(Trust::name)).try_map(|name| name.parse::<Trust>()),
+        value_parser = PossibleValuesParser::new(Trust::ALL.map(policy)).try_map(|name| name.parse::<Trust>()),
         help_heading = "Plugins"
     )]
     pub(crate) trust: Option<Trust>,
@@ -170,6 +170,22 @@ pub(crate) struct Global {
         help_heading = "Output"
     )]
     pub(crate) verbose: u8,
+}
+
+/// What a policy asks, for people.
+fn policy(trust: Trust) -> PossibleValue {
+    let asks = match trust {
+        Trust::Any => "Nothing",
+        Trust::Owner => {
+            "That nobody but its directory's owner, root or you can have written the file"
+        }
+        Trust::Locked => "The same, and that floe.lock has its content, see `floe lock`",
+        Trust::Signed => {
+            "The same as owner, and a signature beside it of a key in [trust.keys] of floe.toml, see `floe sign`"
+        }
+        _ => "All of that",
+    };
+    PossibleValue::new(trust.name()).help(asks)
 }
 
 impl Global {
@@ -264,13 +280,24 @@ pub(crate) enum Command {
     New(With<New>),
     /// Writes which builds may be loaded here into floe.lock, or checks it
     ///
-    /// All files of the search path that would be admitted are locked by the digests of their contents,
-    /// those of other platforms stay. Nothing is run. With --check nothing is written, and the exit code
-    /// is 3 where something would be.
+    /// Each plugin of the search path is locked by the digest of its content, unless it would be refused
+    /// in any case; one that is gone is taken out, and what is locked for other platforms stays. It is
+    /// loaded by that where the trust policy is locked or locked+signed. Nothing is run.
+    ///
+    /// With --check nothing is written, and the exit code is 3 where something would be. A lock file that
+    /// is damaged is never overwritten: the exit code is 1.
     Lock(With<Lock>),
     /// Shows the store of private copies, or removes from it what nobody needs
+    ///
+    /// A plugin is loaded from a copy of its verified content that nobody else can change. The copy is
+    /// needed while its file is there, unchanged, and while a process has it loaded. One that is removed
+    /// is made again when its plugin is loaded the next time.
     Store(With<StoreArguments>),
     /// Shows which contents are left alone because they failed time and again, or lets them out
+    ///
+    /// It goes by the content of a file, wherever that is: a new build of a plugin is tried at once. How
+    /// often a content may fail, and for how long it is left alone, `quarantine` in floe.toml says.
+    /// The exit code is 3 where nothing is quarantined that is known by a name that was given.
     Quarantine(With<QuarantineArguments>),
     /// Makes a key pair to sign plugins with
     ///

@@ -145,6 +145,9 @@ fn help_of_a_command_tells_all_of_it() {
         ("health", "The exit code is 1 where one is unhealthy"),
         ("why", "Nothing is run."),
         ("watch", "Ended by Ctrl-C"),
+        ("lock", "With --check nothing is written"),
+        ("store", "A plugin is loaded from a copy"),
+        ("quarantine", "It goes by the content of a file"),
     ] {
         let long = sandbox.floe([command, "--help"]);
         assert!(long.stdout().contains(text), "{}", long.stdout());
@@ -184,7 +187,20 @@ fn completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = sandbox.floe(["completions", shell]);
         assert_eq!(script.code, Some(0));
-        assert!(script.stdout().contains("plugin-dir"), "{shell}");
+        let words = [
+            "plugin-dir",
+            "lock",
+            "check",
+            "store",
+            "quarantine",
+            "trust",
+        ];
+        // The others do not complete what stands for itself.
+        let values = ["locked+signed", "gc", "clear"];
+        let values = values.iter().filter(|_| ["bash", "zsh"].contains(&shell));
+        for word in words.iter().chain(values) {
+            assert!(script.stdout().contains(word), "{shell}: {word}");
+        }
     }
     let refused = sandbox.floe(["completions", "bash", "--json"]).json(2);
     assert_eq!(refused["error"]["kind"], "usage");
