@@ -1,12 +1,14 @@
 //! The tables of `floe.toml` that say which files are trusted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::Kind;
 use jiff::civil::Date;
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::admit::{
     KeyId, Keys, LOCK_FILE, NamePattern, PathChecks, PublicKey, Trust, TrustSettings, TrustedKey,
@@ -21,9 +23,42 @@ pub(super) struct TrustTable {
     check_paths: Option<bool>,
     lock: Option<PathBuf>,
     deny: Vec<Hazard>,
-    kinds: BTreeMap<Kind, Trust>,
+    kinds: Kinds,
     keys: BTreeMap<String, KeyTable>,
     revoked: BTreeMap<String, toml::Value>,
+}
+
+/// `[trust.kinds]`: each kind once, by whichever of its names.
+#[derive(Default)]
+struct Kinds(BTreeMap<Kind, Trust>);
+
+impl<'de> Deserialize<'de> for Kinds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KindsVisitor;
+
+        impl<'de> Visitor<'de> for KindsVisitor {
+            type Value = Kinds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of plugin kinds, each with a trust policy")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kinds, A::Error> {
+                let mut kinds = BTreeMap::new();
+                while let Some((kind, trust)) = map.next_entry::<Kind, Trust>()? {
+                    if kinds.contains_key(&kind) {
+                        return Err(de::Error::custom(format_args!(
+                            "the kind `{kind}` is there twice, under two of its names, expected it once"
+                        )));
+                    }
+                    kinds.insert(kind, trust);
+                }
+                Ok(Kinds(kinds))
+            }
+        }
+
+        deserializer.deserialize_map(KindsVisitor)
+    }
 }
 
 /// `[trust.keys.NAME]`.
@@ -59,7 +94,7 @@ impl TrustTable {
             .lock(base.join(self.lock.unwrap_or_else(|| LOCK_FILE.into())))
             .keys(keys)
             .deny(self.deny);
-        for (kind, asked) in self.kinds {
+        for (kind, asked) in self.kinds.0 {
             trust = trust.kind(kind, asked);
         }
         Ok(match self.check_paths {
@@ -317,6 +352,26 @@ mod tests {
         refused(
             "[quarantine]\nfirst = \"1 minute\"",
             &["line 2", "a duration such as `500ms`, `30s`, `2m` or `1h`"],
+        );
+    }
+
+    #[test]
+    fn a_kind_has_one_policy() {
+        // The last would count, and may ask for less.
+        refused(
+            "[trust.kinds]\ncompute = \"signed\"\n\"floe.computes\" = \"any\"",
+            &[
+                "line 1",
+                "the kind `compute` is there twice",
+                "expected it once",
+            ],
+        );
+        refused(
+            "[trust]\nkinds = \"signed\"",
+            &[
+                "line 2",
+                "a table of plugin kinds, each with a trust policy",
+            ],
         );
     }
 
