@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use floe_registry::{
-    LockChange, LockError, LockFile, Lockable, LockedBuild, Platform, PluginId, Rejection,
+    LockChange, LockError, LockFile, Lockable, LockedBuild, Platform, PluginId, Rejection, Trust,
 };
 use serde::Serialize;
 
@@ -29,6 +29,9 @@ struct Locked {
     asked: bool,
     /// How many builds are locked.
     builds: usize,
+    /// The policy with which something would be.
+    #[serde(skip)]
+    policy: Trust,
     #[serde(skip)]
     check: bool,
     #[serde(skip)]
@@ -74,6 +77,7 @@ pub(crate) fn run(arguments: &Lock, session: &Session, output: &Output) -> Resul
         changes,
         refused,
         asked: session.trust().asks_lock(),
+        policy: session.trust().policy.and(Trust::Locked),
         check: arguments.check,
         written: writes,
     })?;
@@ -157,7 +161,10 @@ impl Report for Locked {
         if !self.asked && !self.check {
             page.paragraph(
                 2,
-                "nothing is refused for it yet: set `policy = \"locked\"` in `[trust]` of floe.toml",
+                &format!(
+                    "nothing is refused for it yet: set `policy = \"{}\"` in `[trust]` of floe.toml",
+                    self.policy
+                ),
             );
         }
     }

@@ -320,6 +320,16 @@ fn what_is_refused_is_not_locked() {
 }
 
 #[test]
+fn what_would_make_it_count_takes_nothing_away() {
+    let sandbox = project();
+    let settings = "[search]\npaths = [\"plugins\"]\n[trust]\npolicy = \"signed\"\n";
+    sandbox.file("floe.toml", settings);
+    let told = lock(&sandbox, &[]);
+    let policy = r#"set `policy = "locked+signed"` in `[trust]`"#;
+    assert!(told.stdout().contains(policy), "{}", told.stdout());
+}
+
+#[test]
 fn the_shape_of_its_json() {
     let sandbox = project();
     sandbox.file("plugins/page.so", "<!DOCTYPE html>");
