@@ -264,6 +264,7 @@ macro_rules! assert_tabled {
     ($ended:expr, @$snapshot:literal) => {
         insta::with_settings!({filters => vec![
             (r"(\S)  +", "$1  "),
+            (r"(?m)^this host: floe .+$", "this host: [host]"),
             (r"(?m)^─+( ─+)+$", "───"),
             (r"\b[0-9a-f]{64}\b", "[digest]"),
             (r"\b[0-9a-f]{12}\b", "[short]"),

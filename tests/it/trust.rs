@@ -321,7 +321,7 @@ fn a_hazard_that_is_denied() {
         found  asks for an executable stack (`PT_GNU_STACK`)
         expected  a library without that, as `trust.deny` names `executable-stack`
         to do  link it with `-z noexecstack`, and give its assembly files a `.note.GNU-stack` section; or take `executable-stack` off `trust.deny`
-    this host: floe 0.1.0 (commit [short], x86_64-unknown-linux-gnu, rustc 1.95.0 (59807616e 2026-04-14), floe api 1.0)
+    this host: [host]
     ");
     let inspect = ["inspect".as_ref(), path.as_os_str()];
     let inspected = sandbox.floe(inspect);
