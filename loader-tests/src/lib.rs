@@ -5,6 +5,7 @@
 //! library   a copy of one, with another manifest or other numbers in it; or one of C
 //! elf       small ELF files made byte by byte, and the place of a manifest in a real one
 //! scene     a plugin directory, a store, and a good plugin that must answer whatever else happens
+//! vouch     what speaks for a library: a lock file, a signature
 //! refusal   what every refusal must tell
 //! gate      an executor of the test that keeps a call inside a plugin until it is let go
 //! wait      waits for what happens on another thread
@@ -32,4 +33,5 @@ pub mod library;
 pub mod refusal;
 pub mod scene;
 pub mod source;
+pub mod vouch;
 pub mod wait;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::{Value, value};
-use floe_registry::{CallError, LookupError, Registry, RegistryBuilder, Rejection};
+use floe_registry::{CallError, LookupError, Registry, RegistryBuilder, Rejection, TrustSettings};
 use tempfile::TempDir;
 
 use crate::fixtures::Fixture;
@@ -19,6 +19,7 @@ pub const GOOD: &str = "good";
 #[derive(Debug)]
 pub struct Scene {
     root: TempDir,
+    trust: TrustSettings,
 }
 
 impl Scene {
@@ -47,7 +48,15 @@ impl Scene {
     pub fn empty() -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(root.path().join("plugins")).expect("a directory");
-        Self { root }
+        Self {
+            root,
+            trust: TrustSettings::default(),
+        }
+    }
+
+    /// Sets what the scene's registries trust.
+    pub fn trust(&mut self, trust: impl Into<TrustSettings>) {
+        self.trust = trust.into();
     }
 
     /// Where everything of the scene is.
@@ -89,6 +98,7 @@ impl Scene {
         Registry::builder()
             .directory(self.plugins())
             .store(self.store())
+            .trust(self.trust.clone())
     }
 
     /// A registry of the scene.
