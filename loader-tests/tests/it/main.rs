@@ -25,6 +25,7 @@ mod in_process;
 mod laziness;
 mod loading;
 mod lock;
+mod locked;
 mod order;
 mod panics;
 mod running;

@@ -470,7 +470,7 @@ fn exposed(_file: &fs::File, _path: &Path) -> io::Result<Option<String>> {
 fn said(error: &toml::de::Error, text: &str) -> String {
     let at = error.span().map_or(0, |span| span.start);
     let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
-    let message = error.message().trim().escape_debug().to_string();
+    let message = discover::printable(error.message().trim());
     format!("line {line}: {message}")
 }
 
