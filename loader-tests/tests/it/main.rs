@@ -30,6 +30,7 @@ mod order;
 mod panics;
 mod running;
 mod telling;
+mod trust;
 mod unsafety;
 mod upgrade;
 mod watch;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use floe_plugin_api::Manifest;
@@ -139,9 +139,10 @@ impl Reading {
                 let unopened = |error: io::Error| unopened(directory, &error);
                 let metadata = fs::metadata(directory).map_err(unopened)?;
                 let real = fs::canonicalize(directory).map_err(unopened)?;
+                let exposed = real.parent().and_then(|above| self.exposed(above));
                 let found = Directory {
                     owner: open::owner(&metadata),
-                    exposed: real.parent().and_then(|above| self.exposed(above)),
+                    exposed: exposed.or_else(|| exposed_link(directory, &real)),
                 };
                 self.directory = Some((directory.to_owned(), found.clone()));
                 Ok(found)
@@ -151,20 +152,43 @@ impl Reading {
 
     /// The nearest directory, from this one upward, that everybody may write to and that is not sticky.
     fn exposed(&mut self, directory: &Path) -> Option<Arc<(PathBuf, u32)>> {
-        const WRITABLE_BY_ALL: u32 = 0o002;
-        const STICKY: u32 = 0o1000;
         if let Some(found) = self.above.get(directory) {
             return found.clone();
         }
-        let mode = fs::metadata(directory).map_or(0, |metadata| open::owner(&metadata).mode);
-        let found = if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 {
-            Some(Arc::new((directory.to_owned(), mode)))
-        } else {
-            directory.parent().and_then(|above| self.exposed(above))
+        let found = match open_to_all(directory) {
+            Some(mode) => Some(Arc::new((directory.to_owned(), mode))),
+            None => directory.parent().and_then(|above| self.exposed(above)),
         };
         self.above.insert(directory.to_owned(), found.clone());
         found
     }
+}
+
+/// The mode of a directory that everybody may write to and that is not sticky.
+fn open_to_all(directory: &Path) -> Option<u32> {
+    const WRITABLE_BY_ALL: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    let mode = fs::metadata(directory).map_or(0, |metadata| open::owner(&metadata).mode);
+    (mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0).then_some(mode)
+}
+
+/// The first directory on a way as it is written, if links on it lead elsewhere, in which everybody may
+/// replace the next part of the way: by a link to a directory of their own, say.
+fn exposed_link(written: &Path, real: &Path) -> Option<Arc<(PathBuf, u32)>> {
+    let written = std::path::absolute(written).ok()?;
+    if written == real {
+        return None;
+    }
+    let mut way = PathBuf::new();
+    for part in written.components() {
+        if let Component::Normal(_) = part
+            && let Some(mode) = open_to_all(&way)
+        {
+            return Some(Arc::new((way, mode)));
+        }
+        way.push(part);
+    }
+    None
 }
 
 /// A regular file that has been opened, and not yet read.
