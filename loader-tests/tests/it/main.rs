@@ -29,6 +29,7 @@ mod locked;
 mod order;
 mod panics;
 mod running;
+mod signed;
 mod telling;
 mod trust;
 mod unsafety;
