@@ -28,6 +28,7 @@ mod lock;
 mod locked;
 mod order;
 mod panics;
+mod preflight_load;
 mod race;
 mod running;
 mod signed;
