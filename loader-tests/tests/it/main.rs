@@ -29,6 +29,7 @@ mod locked;
 mod order;
 mod panics;
 mod preflight_load;
+mod quarantine;
 mod race;
 mod running;
 mod signed;

@@ -515,7 +515,6 @@ impl Supervisor {
         for slot in &mut files.slots {
             if slot.manifest().name == plugin {
                 *slot = Arc::new(slot.again(given.clone()));
-                slot.reconfigured();
                 again.push(slot.clone());
             }
         }
@@ -525,6 +524,9 @@ impl Supervisor {
             given.resolve(&schemas.config, &slot.title()).err()
         }) {
             return Err(UpgradeError::Invalid(refused));
+        }
+        for slot in &again {
+            slot.reconfigured();
         }
         let refused = self.replace(&mut upgrades, files, None);
         let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
