@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -30,7 +30,59 @@ pub struct Host {
     told: PathBuf,
     variables: Vec<(String, OsString)>,
     user: Option<u32>,
+    is_limited: bool,
     commands: Vec<String>,
+}
+
+/// A host process that was started.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    out: Option<BufReader<ChildStdout>>,
+    errors: Option<thread::JoinHandle<Vec<u8>>>,
+    told: PathBuf,
+}
+
+impl Running {
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for a line of its standard output; nothing comes when it has ended.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        if let Some(out) = &mut self.out {
+            let _ = out.read_line(&mut line);
+        }
+        line.trim().to_owned()
+    }
+
+    /// Kills it at once.
+    #[track_caller]
+    pub fn kill(mut self) -> Ended {
+        let _ = self.child.kill();
+        self.end()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let rest = self.out.take().map(drain);
+        let status = wait(self.child);
+        drop(rest.map(thread::JoinHandle::join));
+        let errors = self.errors.and_then(|reader| reader.join().ok());
+        Ended {
+            status,
+            told: lines(&self.told),
+            errors: String::from_utf8_lossy(&errors.unwrap_or_default()).into_owned(),
+        }
+    }
 }
 
 /// What became of a host process.
@@ -63,6 +115,7 @@ impl Host {
             told: scene.root().join("told"),
             variables: Vec::new(),
             user: None,
+            is_limited: false,
             commands: Vec::new(),
         }
     }
@@ -88,6 +141,14 @@ impl Host {
         self
     }
 
+    /// Lets it go on when a file would become larger than it may: the system says so then, and does not
+    /// end the process.
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        self.is_limited = true;
+        self
+    }
+
     /// Adds a command; see the program for what there is.
     #[must_use]
     pub fn command(mut self, command: impl Into<String>) -> Self {
@@ -98,7 +159,15 @@ impl Host {
     #[track_caller]
     fn spawn(&self) -> Child {
         let _ = fs::remove_file(&self.told);
-        let mut command = Command::new(&self.program);
+        let mut command = if self.is_limited {
+            // What is ignored is so in the program that comes after, too.
+            let mut shell = Command::new("sh");
+            let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
+            shell.args(["-c", script]).arg(&self.program);
+            shell
+        } else {
+            Command::new(&self.program)
+        };
         command
             .args([&self.told, &self.plugins, &self.store])
             .args(&self.commands)
@@ -114,41 +183,31 @@ impl Host {
         command.spawn().expect("the host can be started")
     }
 
+    /// Starts it.
+    #[track_caller]
+    pub fn start(&self) -> Running {
+        let mut child = self.spawn();
+        Running {
+            out: child.stdout.take().map(BufReader::new),
+            errors: child.stderr.take().map(drain),
+            told: self.told.clone(),
+            child,
+        }
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn run(&self) -> Ended {
-        let mut child = self.spawn();
-        let out = child.stdout.take().map(drain);
-        let errors = child.stderr.take().map(drain);
-        let status = wait(child);
-        drop(out.map(thread::JoinHandle::join));
-        let errors = errors.and_then(|reader| reader.join().ok());
-        Ended {
-            status,
-            told: lines(&self.told),
-            errors: String::from_utf8_lossy(&errors.unwrap_or_default()).into_owned(),
-        }
+        self.start().end()
     }
 
     /// Runs it until it writes a line to its standard output, and kills it then.
     #[track_caller]
     pub fn run_until_line(&self) -> (String, Ended) {
-        let mut child = self.spawn();
-        let errors = child.stderr.take().map(drain);
-        let mut line = String::new();
-        if let Some(out) = child.stdout.take() {
-            // The fixture ends itself when nobody does, so this comes back.
-            let _ = BufReader::new(out).read_line(&mut line);
-        }
-        let _ = child.kill();
-        let status = wait(child);
-        let errors = errors.and_then(|reader| reader.join().ok());
-        let ended = Ended {
-            status,
-            told: lines(&self.told),
-            errors: String::from_utf8_lossy(&errors.unwrap_or_default()).into_owned(),
-        };
-        (line.trim().to_owned(), ended)
+        let mut running = self.start();
+        // The fixture ends itself when nobody does, so this comes back.
+        let line = running.line();
+        (line, running.kill())
     }
 }
 

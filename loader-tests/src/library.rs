@@ -224,6 +224,13 @@ impl Library {
         self
     }
 
+    /// Makes the file so many bytes longer, with bytes that nobody maps.
+    #[must_use]
+    pub fn padded(mut self, more: usize) -> Self {
+        self.bytes.resize(self.bytes.len() + more, 0x5a);
+        self
+    }
+
     /// Replaces bytes wherever they stand.
     #[must_use]
     #[track_caller]

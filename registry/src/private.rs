@@ -356,9 +356,10 @@ pub(crate) fn sweep(directory: &Path) -> usize {
     });
     temporary
         .filter(|entry| {
-            // Who writes it holds it locked.
-            let left = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-            left && fs::remove_file(entry.path()).is_ok()
+            // Who writes it holds it locked; who made it and has not locked it yet waits until it is gone.
+            let file = File::open(entry.path());
+            let is_left = file.as_ref().is_ok_and(|file| file.try_lock().is_ok());
+            is_left && fs::remove_file(entry.path()).is_ok()
         })
         .count()
 }

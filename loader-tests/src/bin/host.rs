@@ -7,18 +7,25 @@
 //! It makes a registry of the directory PLUGINS, carries out the commands in order, and adds a line
 //! to the file TOLD after each. A command is one word, or a word and its object after a colon:
 //! `list`, `rejected`, `search:TEXT`, `get:NODE`, `metadata:NODE`, `has:NODE`, `inspect:FILE`,
-//! `rescan`, `describe:NODE`, `load:NODE`, `call:NODE`, `exchange:PLUGIN`, `memory:MIB`, `global`.
+//! `rescan`, `describe:NODE`, `validate:NODE`, `load:NODE`, `call:NODE`, `exchange:PLUGIN`,
+//! `memory:MIB`, `files:MIB`, `mapped:TEXT`, `collect`, `hold:FILE`, `search-path`, `global`. From
+//! `locked:FILE` and `signed:KEY` on, the registry is a new one that asks for that.
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test waits for the line that it writes"
+)]
 
 use std::env;
 use std::error::Error;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use floe_plugin_api::{Value, value};
-use floe_registry::{CircuitSettings, Registry};
+use floe_registry::{CircuitSettings, Registry, Trust, TrustSettings, TrustedKey};
 use rustix::process::{Resource, Rlimit};
 
 fn main() -> ExitCode {
@@ -35,15 +42,22 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let mut told = OpenOptions::new().create(true).append(true).open(told)?;
     // What panics on purpose is not left alone for it.
-    let builder = Registry::builder()
-        .directory(plugins.as_str())
-        .store(store)
-        .circuit(CircuitSettings::default().panics(u32::MAX));
-    let mut registry = builder.build()?;
+    let build = |trust: TrustSettings| {
+        let builder = Registry::builder()
+            .directory(plugins.as_str())
+            .store(store)
+            .trust(trust)
+            .circuit(CircuitSettings::default().panics(u32::MAX));
+        builder.build()
+    };
+    let mut registry = build(TrustSettings::default())?;
     for command in commands {
         let (word, object) = command.split_once(':').unwrap_or((command, ""));
         if word == "global" {
             registry = Registry::global().clone();
+        }
+        if let Some(trust) = trust(word, object)? {
+            registry = build(trust)?;
         }
         let answer = match carry_out(&registry, word, object) {
             Ok(answer) => answer,
@@ -54,13 +68,25 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What a command says is to be trusted.
+fn trust(word: &str, object: &str) -> Result<Option<TrustSettings>, Box<dyn Error>> {
+    Ok(match word {
+        "locked" => Some(TrustSettings::new(Trust::Locked).lock(object)),
+        "signed" => {
+            let key = TrustedKey::new("house", object.parse()?);
+            Some(TrustSettings::new(Trust::Signed).key(key))
+        }
+        _ => None,
+    })
+}
+
 fn tell(told: &mut File, command: &str, answer: &str) -> std::io::Result<()> {
     told.write_all(format!("{command} = {}\n", answer.replace('\n', " ")).as_bytes())
 }
 
 fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Box<dyn Error>> {
     Ok(match word {
-        "list" | "global" => {
+        "list" | "global" | "locked" | "signed" => {
             let plugins = registry.list();
             let names = plugins
                 .iter()
@@ -81,20 +107,51 @@ fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Bo
         "inspect" => registry.inspect(Path::new(object))?.digest.to_string(),
         "rescan" => registry.rescan()?.is_empty().to_string(),
         "describe" => registry.describe(object)?.executors.len().to_string(),
+        "validate" => {
+            let checked = registry.get(object)?.validate(&Value::Null);
+            checked.map(|()| "valid".to_owned())?
+        }
         "load" => registry.load(object).map(|()| "loaded".to_owned())?,
         "call" => registry.call(object, &Value::Null)?.to_json()?,
         "exchange" => exchange(registry, object)?,
-        "memory" => {
-            let bytes = object.parse::<u64>()? << 20;
-            let limit = Rlimit {
-                current: Some(bytes),
-                maximum: Some(bytes),
-            };
-            rustix::process::setrlimit(Resource::As, limit)?;
-            "limited".to_owned()
+        "memory" => limit(Resource::As, object)?,
+        "files" => limit(Resource::Fsize, object)?,
+        "mapped" => {
+            let maps = fs::read_to_string("/proc/self/maps")?;
+            maps.contains(object).to_string()
+        }
+        "collect" => {
+            let collected = registry.store().collect()?;
+            let (removed, kept) = (collected.removed.len(), collected.kept);
+            format!("{removed} removed, {kept} kept")
+        }
+        "hold" => {
+            println!("holding");
+            while !Path::new(object).exists() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            "held".to_owned()
+        }
+        "search-path" => {
+            let path = floe_registry::search_path(&[], None);
+            let path = path.iter().map(|directory| directory.path().display());
+            path.map(|path| path.to_string())
+                .collect::<Vec<_>>()
+                .join(":")
         }
         _ => return Err(format!("no command `{word}`").into()),
     })
+}
+
+/// Limits a resource to so many MiB.
+fn limit(resource: Resource, mebibytes: &str) -> Result<String, Box<dyn Error>> {
+    let bytes = mebibytes.parse::<u64>()? << 20;
+    let limit = Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    rustix::process::setrlimit(resource, limit)?;
+    Ok("limited".to_owned())
 }
 
 /// Exchanges values, errors and panics with a copy of the probe that may call `good` and be called by

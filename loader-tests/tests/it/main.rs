@@ -33,6 +33,7 @@ mod quarantine;
 mod race;
 mod running;
 mod signed;
+mod store;
 mod telling;
 mod trust;
 mod unsafety;
