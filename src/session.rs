@@ -141,13 +141,10 @@ fn refused_offers(registry: &Registry, reference: &Reference) -> Vec<Rejection> 
     rejected.retain(|rejection| {
         // What was refused earlier could not say what it offers.
         rejection.stage == Stage::Admit
-            && registry.inspect(&rejection.path).is_ok_and(|inspection| {
-                let version = &inspection.manifest.version;
+            && registry.manifest(&rejection.path).is_some_and(|manifest| {
+                let version = &manifest.version;
                 reference.range().is_none_or(|range| range.matches(version))
-                    && inspection
-                        .manifest
-                        .operation(reference.node_type())
-                        .is_some()
+                    && manifest.operation(reference.node_type()).is_some()
             })
     });
     rejected

@@ -273,6 +273,14 @@ impl Registry {
         inspect(path, self.supervisor())
     }
 
+    /// What a file says of itself; `None` where it says nothing. It is not decided whether it would be
+    /// admitted: [`Registry::inspect`] does, and reads all of it.
+    #[must_use]
+    pub fn manifest(&self, path: &Path) -> Option<Arc<Manifest>> {
+        let candidate = discover::read_file(path).ok().flatten()?;
+        Some(candidate.manifest().clone())
+    }
+
     /// The contents that are left alone, and were.
     #[must_use]
     pub fn quarantine(&self) -> &Quarantine {

@@ -1,5 +1,6 @@
 //! `floe keygen`.
 
+use std::fs;
 use std::path::Path;
 
 use floe_registry::KeyId;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &Keygen, output: &Output) -> Result<Exit, Failure> 
         no_password,
         force,
     } = arguments;
-    if secret == public {
+    if is_same(secret, public) {
         return Err(Failure::usage(format!(
             "`--secret` and `--public` are both `{}`",
             text::path(secret)
@@ -59,8 +60,17 @@ pub(crate) fn run(arguments: &Keygen, output: &Output) -> Result<Exit, Failure> 
         refuse_present(public, "--public")?;
     }
     let key = NewKey::make(protection)?;
-    whole_file::write(secret, key.secret_text.as_bytes(), Readers::Owner, present)?;
-    whole_file::write(public, key.public_text.as_bytes(), Readers::Usual, present)?;
+    // Both are there before either gets its name: half of a new pair in the place of an old one is none.
+    let secret_text = key.secret_text.as_bytes();
+    let new_secret = whole_file::prepare(secret, secret_text, Readers::Owner)?;
+    let new_public = whole_file::prepare(public, key.public_text.as_bytes(), Readers::Usual)?;
+    new_public.name(present)?;
+    if let Err(failure) = new_secret.name(present) {
+        if present == Present::Stays {
+            let _ = fs::remove_file(public);
+        }
+        return Err(failure);
+    }
     output.report(&Made {
         key_id: key.public.id(),
         public_key: key.public.to_string(),
@@ -74,6 +84,19 @@ pub(crate) fn run(arguments: &Keygen, output: &Output) -> Result<Exit, Failure> 
         ),
     })?;
     Ok(Exit::Done)
+}
+
+/// Whether two paths are of one file, however they are written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+        let path = parent.join(path.file_name()?);
+        Some(fs::canonicalize(&path).unwrap_or(path))
+    };
+    one == other || real(one).is_some_and(|one| real(other) == Some(one))
 }
 
 fn refuse_present(path: &Path, option: &str) -> Result<(), Failure> {

@@ -49,7 +49,10 @@ pub(crate) fn run(arguments: &Lock, session: &Session, output: &Output) -> Resul
         }
     };
     let Lockable {
-        builds, refused, ..
+        builds,
+        refused,
+        unknown: untold,
+        ..
     } = session.loose_registry()?.lockable();
     for plugin in &arguments.plugins {
         let mut known = builds.iter().cloned().chain(before.builds());
@@ -59,9 +62,13 @@ pub(crate) fn run(arguments: &Lock, session: &Session, output: &Output) -> Resul
     }
     let wanted = |plugin: &PluginId| {
         let named = arguments.plugins.iter();
-        arguments.plugins.is_empty() || named.clone().any(|name| is_named(plugin, name))
+        let is_meant =
+            arguments.plugins.is_empty() || named.clone().any(|name| is_named(plugin, name));
+        // What is refused now for something else stays locked as it was.
+        let is_there = builds.iter().any(|build| build.plugin == *plugin);
+        is_meant && (is_there || !untold.contains(plugin))
     };
-    let after = before.updated(builds, Platform::host(), wanted);
+    let after = before.updated(builds.iter().cloned(), Platform::host(), wanted);
     let changes = before.changes_to(&after);
     let writes = !arguments.check && (!changes.is_empty() || !file.exists());
     if writes {

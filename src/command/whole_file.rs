@@ -1,8 +1,10 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 use crate::report::text;
@@ -25,6 +27,12 @@ pub(super) enum Present {
     Replaced,
 }
 
+/// A file that is written and has not got its name yet. Without that, it is removed.
+pub(super) struct Written {
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
 /// Writes a file.
 pub(super) fn write(
     path: &Path,
@@ -32,62 +40,70 @@ pub(super) fn write(
     readers: Readers,
     present: Present,
 ) -> Result<(), Failure> {
-    let written = match present {
-        Present::Stays => create(path, content, readers),
-        Present::Replaced => replace(path, content, readers),
-    };
-    written.map_err(|error| {
-        let shown = text::path(path);
-        Failure::failed(format!("cannot write `{shown}`"))
-            .caused_by(&error)
-            .hint("make its directory writable for this user, with room for it")
+    prepare(path, content, readers)?.name(present)
+}
+
+/// Writes a file that is to get its name later.
+pub(super) fn prepare(path: &Path, content: &[u8], readers: Readers) -> Result<Written, Failure> {
+    let written = create(directory_of(path), content, readers);
+    let temporary = written.map_err(|error| unwritten(path, &error))?;
+    Ok(Written {
+        temporary,
+        path: path.to_owned(),
     })
 }
 
-/// Writes a new file; one that cannot be written to its end is removed.
-fn create(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+impl Written {
+    /// Gives the file its name, at once: nobody sees half of it.
+    pub(super) fn name(self, present: Present) -> Result<(), Failure> {
+        let Self { temporary, path } = self;
+        let named = match present {
+            Present::Stays => temporary.persist_noclobber(&path),
+            Present::Replaced => temporary.persist(&path),
+        };
+        named.map_err(|error| unwritten(&path, &error.error))?;
+        // The name survives a loss of power too, where directories can be synced.
+        let _ = File::open(directory_of(&path)).and_then(|directory| directory.sync_all());
+        Ok(())
+    }
+}
+
+/// A new file in a directory, whose name nobody can guess.
+fn create(directory: &Path, content: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".floe-");
     #[cfg(unix)]
-    if readers == Readers::Owner {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        let mode = match readers {
+            Readers::Usual => 0o666,
+            Readers::Owner => 0o600,
+        };
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     }
     #[cfg(not(unix))]
     let _ = readers;
-    let mut file = options.open(path)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(path);
-    }
-    written
+    let mut temporary = builder.tempfile_in(directory)?;
+    temporary.write_all(content)?;
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
 }
 
-fn replace(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
-    let temporary = temporary(path);
-    create(&temporary, content, readers)?;
-    let renamed = fs::rename(&temporary, path);
-    if renamed.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    renamed?;
-    // The name survives a loss of power too, where directories can be synced.
-    let directory = match path.parent() {
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
+    }
 }
 
-/// A name in the same directory, as a file can be renamed only within its file system.
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".tmp-{}", std::process::id()));
-    path.with_file_name(name)
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::failed(format!("cannot write `{}`", text::path(path))).caused_by(error);
+    failure.hint("make its directory writable for this user, with room for it")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -197,7 +197,7 @@ impl LockFile {
         // Where configuration is mounted, it is often a link.
         let real = fs::canonicalize(path).map_err(unreadable)?;
         let file = discover::open_library(&real).map_err(unreadable)?;
-        if let Some(found) = exposed(&file, &real).map_err(unreadable)? {
+        if let Some(found) = exposed(&file, path, &real).map_err(unreadable)? {
             return Err(LockError::Exposed {
                 path: path.to_owned(),
                 found,
@@ -280,20 +280,21 @@ impl LockFile {
         // A link stays one.
         let real = fs::canonicalize(path);
         let path = real.as_deref().unwrap_or(path);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        let written = fs::File::create(&temporary).and_then(|mut file| {
-            file.write_all(self.to_string().as_bytes())?;
-            // A lock file is shared, so it is as readable as any; nobody else may write to it.
-            #[cfg(unix)]
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // Its name cannot be guessed, and nothing that has it already is written to.
+        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+        temporary.write_all(self.to_string().as_bytes())?;
+        // A lock file is shared, so it is as readable as any; nobody else may write to it.
+        #[cfg(unix)]
+        temporary
+            .as_file()
+            .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path)?;
+        Ok(())
     }
 
     /// All builds, in order.
@@ -431,38 +432,57 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(plain)
 }
 
-/// Who else may write to a lock file, in words.
+/// Who else may write to a lock file, or put another one in its place, in words.
 #[cfg(unix)]
-fn exposed(file: &fs::File, path: &Path) -> io::Result<Option<String>> {
+fn exposed(file: &fs::File, path: &Path, real: &Path) -> io::Result<Option<String>> {
     use std::os::unix::fs::MetadataExt;
 
     let metadata = file.metadata()?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => fs::metadata(parent)?,
-        _ => fs::metadata(".")?,
-    };
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    let known = [0, super::user(), directory.uid()];
-    Ok(if mode & 0o002 != 0 {
-        Some(format!(
+    if mode & 0o002 != 0 {
+        return Ok(Some(format!(
             "its mode is `{mode:04o}`, expected one that not everybody may write to: `chmod o-w` it, once it is what it should be"
-        ))
-    } else if is_open_to_all(directory.mode()) {
-        Some(format!(
-            "its directory has mode `{:04o}`, expected one that not everybody may write to: `chmod o-w` it",
-            directory.mode() & 0o7777
-        ))
-    } else if !known.contains(&owner) {
-        Some(format!(
+        )));
+    }
+    for above in real.ancestors().skip(1) {
+        let mode = fs::metadata(above)?.mode() & 0o7777;
+        if is_open_to_all(mode) {
+            return Ok(Some(format!(
+                "`{}`, where it is, has mode `{mode:04o}`, expected one that not everybody may write to: `chmod o-w` that",
+                above.display()
+            )));
+        }
+    }
+    let user = super::user();
+    let mut known = vec![0, user];
+    let directory = real.parent().map(fs::metadata).transpose()?;
+    if let Some(directory) = directory.filter(|directory| directory.mode() & 0o002 == 0) {
+        known.push(directory.uid());
+    }
+    if !known.contains(&owner) {
+        return Ok(Some(format!(
             "it belongs to user `{owner}`, expected root, this process's user or its directory's owner"
-        ))
-    } else {
-        None
-    })
+        )));
+    }
+    // A link says where it is, so it must be as hard to replace.
+    let link = fs::symlink_metadata(path)?;
+    if link.is_symlink() && link.uid() != 0 && link.uid() != user {
+        return Ok(Some(format!(
+            "it is a link of user `{}`, expected one of root or of this process's user",
+            link.uid()
+        )));
+    }
+    Ok(discover::exposed_way(path, real).map(|(above, mode)| {
+        format!(
+            "`{}`, on the way to it, has mode `{:04o}`, expected one that not everybody may write to: `chmod o-w` that",
+            above.display(),
+            mode & 0o7777
+        )
+    }))
 }
 
 #[cfg(not(unix))]
-fn exposed(_file: &fs::File, _path: &Path) -> io::Result<Option<String>> {
+fn exposed(_file: &fs::File, _path: &Path, _real: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 

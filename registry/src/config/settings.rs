@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::{Map, Value};
@@ -20,6 +20,9 @@ use crate::lifecycle::Mode;
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
+
+/// The longest settings file that is read, in bytes.
+const LONGEST: u64 = 16 << 20;
 
 /// What a `floe.toml` says.
 ///
@@ -160,6 +163,14 @@ pub enum SettingsError {
         /// Why not.
         source: io::Error,
     },
+    /// Others may write to it, or have put it there: what it says of trust is worth nothing then.
+    #[error("the settings file `{}` is not safe: {found}", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its owner or its mode, and what to do.
+        found: String,
+    },
     /// It is not TOML, or not of the right shape.
     #[error("`{}` is not a floe settings file: {reason}", path.display())]
     Malformed {
@@ -221,11 +232,16 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// There is one that cannot be read or is not of the right shape.
+    /// There is one that cannot be read or is not of the right shape, or one that belongs neither to root,
+    /// nor to the user of this process, nor to the directory's owner: whoever may write to a directory
+    /// above, as everybody may to `/tmp`, could put one there.
     pub fn find(from: &Path) -> Result<Option<Self>, SettingsError> {
         for directory in from.ancestors() {
             let path = directory.join(SETTINGS_FILE);
             if path.is_file() {
+                if let Some(found) = foreign(&path, from) {
+                    return Err(SettingsError::Exposed { path, found });
+                }
                 return Self::read(&path).map(Some);
             }
         }
@@ -238,10 +254,25 @@ impl Settings {
     ///
     /// It cannot be read or is not of the right shape.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = fs::read_to_string(path).map_err(|source| SettingsError::Read {
+        let failed = |source| SettingsError::Read {
             path: path.to_owned(),
             source,
-        })?;
+        };
+        let file = fs::File::open(path).map_err(failed)?;
+        if let Some(found) = open_to_all(&file) {
+            return Err(SettingsError::Exposed {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        let mut text = String::new();
+        let read = file.take(LONGEST).read_to_string(&mut text);
+        if read.map_err(failed)? as u64 == LONGEST {
+            return Err(SettingsError::Malformed {
+                path: path.to_owned(),
+                reason: format!("it has more than {LONGEST} bytes"),
+            });
+        }
         Self::parse(path, &text).map_err(|reason| SettingsError::Malformed {
             path: path.to_owned(),
             reason,
@@ -303,6 +334,45 @@ impl Settings {
             file: path.to_owned(),
         })
     }
+}
+
+/// Who else may write to a settings file, in words.
+#[cfg(unix)]
+fn open_to_all(file: &fs::File) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = file.metadata().ok()?;
+    let mode = metadata.mode() & 0o7777;
+    (metadata.is_file() && mode & 0o002 != 0).then(|| {
+        format!(
+            "its mode is `{mode:04o}`, expected one that not everybody may write to: `chmod o-w` it, once it says what it should"
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_file: &fs::File) -> Option<String> {
+    None
+}
+
+/// Whose a settings file is that was found and not named, where that is not for them to decide.
+#[cfg(unix)]
+fn foreign(path: &Path, from: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let owner = |path: &Path| fs::metadata(path).map(|metadata| metadata.uid()).ok();
+    let found = owner(path)?;
+    let known = [Some(0), Some(crate::admit::user()), owner(from)];
+    (!known.contains(&Some(found))).then(|| {
+        format!(
+            "it belongs to user `{found}`, who is neither root nor this user nor the owner of the working directory: name it with `--settings` if it is meant"
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn foreign(_path: &Path, _from: &Path) -> Option<String> {
+    None
 }
 
 /// Says where a text is no settings file and why, with the line itself unless that may be of a

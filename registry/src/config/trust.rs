@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::Kind;
@@ -13,7 +14,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use crate::admit::{
     KeyId, Keys, LOCK_FILE, NamePattern, PathChecks, PublicKey, Trust, TrustSettings, TrustedKey,
 };
-use crate::discover::Hazard;
+use crate::discover::{self, Hazard};
 
 /// `[trust]`.
 #[derive(Default, Deserialize)]
@@ -111,7 +112,7 @@ impl KeyTable {
             (Some(text), None) => text,
             (None, Some(file)) => {
                 let file = base.join(file);
-                fs::read_to_string(&file)
+                read(&file)
                     .map_err(|error| {
                         format!(
                             "cannot read `{}`, which `file` names: {error}; write the path of a `.pub` file, from the settings' directory",
@@ -137,6 +138,16 @@ impl KeyTable {
             .collect();
         Ok(key.plugins(patterns?))
     }
+}
+
+/// Reads the file of a key; a link to one too.
+fn read(file: &Path) -> io::Result<String> {
+    /// The longest file of a key that is read, in bytes; minisign's have some hundred.
+    const LONGEST: u64 = 16 << 10;
+    let malformed = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let bytes = discover::read_small(&fs::canonicalize(file)?, LONGEST)?
+        .ok_or_else(|| malformed("it is too long for a public key"))?;
+    String::from_utf8(bytes).map_err(|_| malformed("it is not text"))
 }
 
 /// A day, as TOML has it or as a text.

@@ -172,6 +172,13 @@ fn open_to_all(directory: &Path) -> Option<u32> {
     (mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0).then_some(mode)
 }
 
+/// The same of the directory that a file is in, for what is no library.
+pub(crate) fn exposed_way(file: &Path, real: &Path) -> Option<(PathBuf, u32)> {
+    let written = std::path::absolute(file).ok()?;
+    let (written, real) = (written.parent()?, real.parent()?);
+    exposed_link(written, real).map(|found| (*found).clone())
+}
+
 /// The first directory on a way as it is written, if links on it lead elsewhere, in which everybody may
 /// replace the next part of the way: by a link to a directory of their own, say.
 fn exposed_link(written: &Path, real: &Path) -> Option<Arc<(PathBuf, u32)>> {

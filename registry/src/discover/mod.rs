@@ -39,7 +39,8 @@ mod sniff;
 pub use candidate::{Candidate, FileIdentity, Ownership};
 pub(crate) use defect::printable;
 pub(crate) use file::{
-    check_loadable, identity_of, open_library, read_at, read_file, read_note_of, read_small,
+    check_loadable, exposed_way, identity_of, open_library, read_at, read_file, read_note_of,
+    read_small,
 };
 pub use note::fuzz_read;
 pub use outcome::{Ignored, Outcome, Scan, Scanned};

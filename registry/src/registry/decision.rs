@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Registry;
 use crate::admit::{Check, Judge};
+use crate::discover;
 use crate::error::{Rejection, Stage};
 use crate::event::CircuitState;
 use crate::id::{Build, PluginId, Reference};
@@ -208,13 +209,13 @@ impl Registry {
     fn refused_as(&self, asked: &str, node_type: Option<&str>) -> Vec<RefusedTrace> {
         let rejected = self.rejected();
         let traces = rejected.into_iter().filter_map(|rejection| {
-            let inspected = match rejection.stage {
-                Stage::Admit => self.inspect(&rejection.path).ok(),
+            let candidate = match rejection.stage {
+                Stage::Admit => discover::read_file(&rejection.path).ok().flatten(),
                 _ => None,
             };
-            let is_it = match &inspected {
-                Some(inspection) => {
-                    let manifest = &inspection.manifest;
+            let is_it = match &candidate {
+                Some(candidate) => {
+                    let manifest = candidate.manifest();
                     manifest.name == asked
                         || node_type
                             .is_some_and(|node_type| manifest.operation(node_type).is_some())
@@ -224,6 +225,10 @@ impl Registry {
                     .file_stem()
                     .is_some_and(|stem| stem.to_string_lossy().contains(asked)),
             };
+            // Only of those is all of it read.
+            let inspected = candidate
+                .filter(|_| is_it)
+                .and_then(|_| self.inspect(&rejection.path).ok());
             is_it.then(|| RefusedTrace {
                 checks: inspected
                     .map(|inspection| inspection.verdict.checks)

@@ -1,5 +1,7 @@
 //! What a lock file would have of what is in the search path.
 
+use std::collections::BTreeSet;
+
 use super::Registry;
 use crate::admit::{Admission, Check, Judge, LockedBuild};
 use crate::discover::{self, Outcome};
@@ -14,6 +16,9 @@ pub struct Lockable {
     pub builds: Vec<LockedBuild>,
     /// The files that would be refused whatever the lock file said.
     pub refused: Vec<Rejection>,
+    /// The plugins that these files say they are. What is locked of them says nothing of whether it is
+    /// there.
+    pub unknown: BTreeSet<PluginId>,
 }
 
 impl Registry {
@@ -38,10 +43,16 @@ impl Registry {
                     continue;
                 }
             };
+            let manifest = candidate.manifest();
+            let plugin = PluginId {
+                kind: manifest.kind.clone(),
+                name: manifest.name.clone(),
+            };
             let (digest, checks) = match judge.checks_with_content(&candidate, store) {
                 Ok(judged) => judged,
                 Err(rejection) => {
                     lockable.refused.push(*rejection);
+                    lockable.unknown.insert(plugin);
                     continue;
                 }
             };
@@ -61,13 +72,9 @@ impl Registry {
                     expected,
                     remedy.unwrap_or_default(),
                 ));
+                lockable.unknown.insert(plugin);
                 continue;
             }
-            let manifest = candidate.manifest();
-            let plugin = PluginId {
-                kind: manifest.kind.clone(),
-                name: manifest.name.clone(),
-            };
             lockable.builds.push(LockedBuild::new(
                 plugin,
                 manifest.version.clone(),

@@ -253,7 +253,7 @@ fn a_file_that_others_may_write_to_vouches_for_nothing() {
     set(directory.path(), 0o777);
     let exposed = LockFile::read(&path).unwrap_err().to_string();
     assert!(
-        exposed.contains("its directory has mode `0777`"),
+        exposed.contains("where it is, has mode `0777`"),
         "{exposed}"
     );
     set(directory.path(), 0o700);
