@@ -23,9 +23,9 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let inspection = session.registry_of_nothing()?.inspect(&arguments.file)?;
-    let admitted = inspection.verdict.admitted;
+    let loads = inspection.verdict.admitted && inspection.preflight.unloadable().is_none();
     output.report(&Inspected(inspection))?;
-    Ok(if admitted { Exit::Done } else { Exit::Refused })
+    Ok(if loads { Exit::Done } else { Exit::Refused })
 }
 
 impl Report for Inspected {
@@ -58,14 +58,6 @@ impl Report for Inspected {
         page.blank();
         page.heading("Checks");
         page.table(checks::table(&verdict.checks));
-        if let Some(malformed) = &preflight.malformed {
-            page.blank();
-            page.heading("Preflight");
-            page.paragraph(
-                2,
-                &format!("it cannot be loaded: {}", text::plain(malformed)),
-            );
-        }
         if preflight.examined {
             page.blank();
             page.heading("Preflight");
@@ -76,7 +68,13 @@ impl Report for Inspected {
             }
         }
         page.blank();
-        page.verdict(verdict.admitted, &verdict.to_string());
+        match preflight.unloadable() {
+            Some(reason) if verdict.admitted => {
+                page.verdict(false, "admitted, and cannot be loaded here");
+                page.paragraph(2, &text::plain(reason));
+            }
+            _ => page.verdict(verdict.admitted, &verdict.to_string()),
+        }
         for check in &verdict.checks {
             if let Some(remedy) = &check.remedy {
                 page.paragraph(2, &format!("{}: {}", check.check, text::plain(remedy)));

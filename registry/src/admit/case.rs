@@ -135,6 +135,7 @@ impl<'a> Case<'a> {
                 file: self.lock_path(),
             }),
             signed: signed.flatten(),
+            careful: self.checks_paths(),
             denied: self.admission.trust.denied.clone(),
             plugin: self.candidate.manifest().name.clone(),
         }

@@ -33,8 +33,17 @@ pub(crate) struct Terms {
     pub(super) locked: Option<Locked>,
     pub(super) signed: Option<Signed>,
     pub(super) denied: Arc<BTreeSet<Hazard>>,
+    /// Whether what nobody has denied is refused too, if it lets others have code run.
+    pub(super) careful: bool,
     /// How the plugin is named to `floe lock`.
     pub(super) plugin: String,
+}
+
+/// When a copy was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    Now,
+    Before,
 }
 
 /// The digest that a lock file has.
@@ -141,8 +150,17 @@ impl Terms {
         }
     }
 
-    /// Whether the content has none of the hazards that are denied.
-    pub(super) fn check_findings(&self, file: &File, path: &Path) -> Result<(), Box<Rejection>> {
+    /// Whether the content has none of the hazards that are denied. What does not depend on who asks is
+    /// looked for when a copy is made, and not again.
+    pub(super) fn check_findings(
+        &self,
+        file: &File,
+        path: &Path,
+        copy: Made,
+    ) -> Result<(), Box<Rejection>> {
+        if self.denied.is_empty() && copy == Made::Before {
+            return Ok(());
+        }
         for check in self.finding_checks(file, path)? {
             check.refuse(path)?;
         }
@@ -156,11 +174,12 @@ impl Terms {
         file: &File,
         path: &Path,
         verified: Verified,
-    ) -> Result<Vec<Check>, Box<Rejection>> {
+    ) -> Vec<Check> {
         let mut checks: Vec<Check> = self.digest_check(digest).into_iter().collect();
         checks.extend(self.signature_check(verified));
-        checks.extend(self.finding_checks(file, path)?);
-        Ok(checks)
+        // That it is no library at all is told by its preflight.
+        checks.extend(self.finding_checks(file, path).unwrap_or_default());
+        checks
     }
 
     fn digest_check(&self, digest: Digest) -> Option<Check> {
@@ -207,27 +226,34 @@ impl Terms {
     }
 
     fn finding_checks(&self, file: &File, path: &Path) -> Result<Vec<Check>, Box<Rejection>> {
-        if self.denied.is_empty() {
+        if self.denied.is_empty() && !self.careful {
             return Ok(Vec::new());
         }
         let preflight = discover::preflight(file, path).map_err(|rejection| Rejection {
             stage: Stage::Load,
             ..rejection
         })?;
-        let denied = preflight
-            .findings
-            .into_iter()
-            .filter(|finding| self.denied.contains(&finding.hazard));
-        let checks = denied.map(|finding| {
+        let refused = preflight.findings.into_iter().filter_map(|finding| {
             let hazard = finding.hazard.name();
-            Check::new(
-                hazard,
-                false,
-                finding.found,
-                format!("a library without that, as `trust.deny` names `{hazard}`"),
-                || format!("{}; or take `{hazard}` off `trust.deny`", finding.remedy),
-            )
+            if self.denied.contains(&finding.hazard) {
+                return Some(Check::new(
+                    hazard,
+                    false,
+                    finding.found,
+                    format!("a library without that, as `trust.deny` names `{hazard}`"),
+                    || format!("{}; or take `{hazard}` off `trust.deny`", finding.remedy),
+                ));
+            }
+            (self.careful && finding.opens()).then(|| {
+                Check::new(
+                    hazard,
+                    false,
+                    finding.found,
+                    "a library that has no code run but its own and the system's".to_owned(),
+                    || finding.remedy.to_owned(),
+                )
+            })
         });
-        Ok(checks.collect())
+        Ok(refused.collect())
     }
 }

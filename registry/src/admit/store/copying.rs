@@ -10,7 +10,7 @@ use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::content::{Terms, Verified};
+use super::super::content::{Made, Terms, Verified};
 use super::{unreadable, unusable};
 use crate::discover;
 use crate::error::Rejection;
@@ -25,6 +25,8 @@ pub(super) struct Copied {
     pub(super) digest: Digest,
     /// Whether it is what was signed, where that was asked.
     pub(super) signature: Option<Verified>,
+    /// Whether it has a hazard for which it is refused.
+    pub(super) findings: Result<(), Box<Rejection>>,
 }
 
 /// Copies a file and finds out what was copied; tells a fault of the original from one of the store.
@@ -44,19 +46,26 @@ pub(super) fn copy(
         }
     })?;
     let file = temporary.file();
-    let (digest, signature, synced) = thread::scope(|scope| {
+    let (digest, signature, findings, synced) = thread::scope(|scope| {
         let syncing = scope.spawn(|| temporary.sync());
-        let signature = terms.signature().is_some().then(|| {
-            let verifying = scope.spawn(|| verify(terms, file));
-            (hash(file), Some(joined(verifying)))
-        });
-        let (digest, signature) = signature.unwrap_or_else(|| (hash(file), None));
-        (digest, signature, joined(syncing))
+        let verifying = terms
+            .signature()
+            .map(|_| scope.spawn(|| verify(terms, file)));
+        let digest = hash(file);
+        // The system's loader is not the only one that trips over what is no library.
+        let findings = discover::check_loadable(file, path)
+            .map_err(Box::new)
+            .and_then(|()| terms.check_findings(file, path, Made::Now));
+        (digest, verifying.map(joined), findings, joined(syncing))
     });
     synced.map_err(store)?;
     let digest =
         digest.map_err(|error| store(PrivateError::io("read", temporary.path())(error)))?;
-    Ok(Copied { digest, signature })
+    Ok(Copied {
+        digest,
+        signature,
+        findings,
+    })
 }
 
 /// Whether more can be read of a file.

@@ -33,7 +33,7 @@ use self::copying::Copied;
 pub(crate) use self::record::LayoutChecked;
 use self::record::Seen;
 use super::Admitted;
-use super::content::{Terms, Verified};
+use super::content::{Made, Terms, Verified};
 use crate::discover::{self, Candidate, FileIdentity};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
@@ -158,7 +158,7 @@ impl Store {
             seen.sign(mark);
             let _ = self.remember(&seen);
         }
-        terms.check_findings(&stored.file, path)?;
+        terms.check_findings(&stored.file, path, Made::Before)?;
         Ok(Some(stored))
     }
 
@@ -188,18 +188,21 @@ impl Store {
 
         let terms = admitted.terms();
         let temporary = Temporary::new(&self.copies()).map_err(refuse)?;
-        let Copied { digest, signature } = copying::copy(&mut original, &temporary, terms, path)?;
+        let Copied {
+            digest,
+            signature,
+            findings,
+        } = copying::copy(&mut original, &temporary, terms, path)?;
         let after = FileIdentity::of(&original, path).map_err(|error| unreadable(path, &error))?;
         let note = discover::read_note_of(temporary.file(), path)?;
         if after != looks || note.as_deref() != Some(&**candidate.note()) {
             return Err(changed(path));
         }
-        discover::check_loadable(temporary.file(), path)?;
         terms.check_digest(digest, path)?;
         if let Some(verified) = signature {
             terms.check_signature(verified, path)?;
         }
-        terms.check_findings(temporary.file(), path)?;
+        findings?;
 
         let stored = match self.take_undamaged(digest).map_err(refuse)? {
             Some(stored) => stored,

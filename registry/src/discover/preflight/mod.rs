@@ -106,10 +106,26 @@ pub struct Finding {
     pub remedy: &'static str,
 }
 
+impl Preflight {
+    /// Why the system's loader could not load it here, in one line, if it could not.
+    #[must_use]
+    pub fn unloadable(&self) -> Option<&str> {
+        let found = self.findings.iter().find(|finding| finding.prevents());
+        let found = found.map(|finding| finding.found.as_str());
+        self.malformed.as_deref().or(found)
+    }
+}
+
 impl Finding {
-    /// Whether the system cannot load a library of which this was found, or must not.
+    /// Whether the system cannot load a library of which this was found.
     pub(crate) fn prevents(&self) -> bool {
-        self.severity == Severity::Error
+        self.severity == Severity::Error && !self.opens()
+    }
+
+    /// Whether it lets others have code run in the host, that nobody has admitted.
+    pub(crate) fn opens(&self) -> bool {
+        let way_in = matches!(self.hazard, Hazard::InsecureRunPath | Hazard::ForeignEntry);
+        way_in && self.severity == Severity::Error
     }
 }
 
