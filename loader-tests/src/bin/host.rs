@@ -8,7 +8,7 @@
 //! to the file TOLD after each. A command is one word, or a word and its object after a colon:
 //! `list`, `rejected`, `search:TEXT`, `get:NODE`, `metadata:NODE`, `has:NODE`, `inspect:FILE`,
 //! `rescan`, `describe:NODE`, `validate:NODE`, `load:NODE`, `call:NODE`, `exchange:PLUGIN`,
-//! `memory:MIB`, `files:MIB`, `mapped:TEXT`, `collect`, `hold:FILE`, `search-path`, `global`. From
+//! `memory:MIB`, `files:MIB`, `mapped:TEXT`, `collect`, `hold:FILE`, `search-path`, `privileged`, `global`. From
 //! `locked:FILE` and `signed:KEY` on, the registry is a new one that asks for that.
 #![forbid(unsafe_code)]
 #![allow(
@@ -132,6 +132,7 @@ fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Bo
             }
             "held".to_owned()
         }
+        "privileged" => floe_registry::is_privileged().to_string(),
         "search-path" => {
             let path = floe_registry::search_path(&[], None);
             let path = path.iter().map(|directory| directory.path().display());

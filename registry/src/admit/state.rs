@@ -48,7 +48,8 @@ impl State {
         self.directory.check()
     }
 
-    /// What a plugin's `describe` answered, if that is known of this content.
+    /// What a plugin's `describe` answered, if that is known of this content and nobody else can have
+    /// put it there.
     pub(crate) fn schemas(&self, digest: Digest) -> Option<String> {
         self.check().ok()?;
         let text = discover::read_small(&self.schema_file(digest), SCHEMAS_LIMIT);
@@ -74,6 +75,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]
