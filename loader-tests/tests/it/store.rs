@@ -412,9 +412,13 @@ fn a_process_that_is_killed_while_it_makes_a_copy() {
         !files(&scene, "objects").is_empty()
     });
     assert!(halves > 10, "{halves} were killed in the middle");
-    let collected = Store::new(scene.store()).collect().unwrap();
-    assert_eq!(collected.unfinished, 1, "{collected:?}");
-    assert!(files(&scene, "objects").is_empty());
+    // The system may take its time to let go of what a process held that is gone.
+    let mut unfinished = 0;
+    wait::until(|| {
+        unfinished += Store::new(scene.store()).collect().unwrap().unfinished;
+        files(&scene, "objects").is_empty()
+    });
+    assert_eq!(unfinished, 1);
     let told = host(&scene).command("call:big.tag").run().good();
     assert_eq!(told, ["call:big.tag = \"all-here\""]);
 }
