@@ -13,8 +13,8 @@ use floe_loader_tests::vouch::digest;
 use floe_loader_tests::wait::{self, for_event};
 use floe_plugin_api::{ErrorKind, Value, value};
 use floe_registry::{
-    CallError, Cause, CircuitSettings, Event, QuarantineSettings, Registry, RegistryBuilder,
-    Rejection, Stage, State,
+    CallError, Cause, CircuitSettings, Deadlines, Event, QuarantineSettings, Registry,
+    RegistryBuilder, Rejection, Stage, State,
 };
 
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -299,6 +299,35 @@ fn a_start_with_a_callers_own_configuration_does_not_count() {
     }
     assert!(registry.quarantine().is_empty());
     check_answers(&registry, "bad");
+}
+
+#[test]
+fn a_start_that_does_not_end_counts_and_not_with_a_callers_own_configuration() {
+    let ward = Ward::new();
+    let go = ward.scene.root().join("go");
+    let hangs = value!({"waits_in": "start", "waits_for": go.to_str().unwrap()});
+    // So that a start is all that is given up.
+    ward.scene.registry().load("bad.echo").unwrap();
+    let builder = || {
+        ward.scene
+            .builder()
+            .deadlines(Deadlines::default().create(Duration::from_secs(2)))
+            .circuit(CircuitSettings::default().panics(u32::MAX))
+            .quarantine(QuarantineSettings::default().failed_starts(1))
+    };
+    let registry = builder().build().unwrap();
+    let own = registry.get("bad.echo").unwrap().configured(hangs.clone());
+    let error = own.call(&Value::Null).unwrap_err();
+    assert!(matches!(error, CallError::Overrun(_)), "{error:?}");
+    assert!(registry.quarantine().is_empty());
+    check_answers(&registry, "bad");
+
+    let registry = builder().config("bad", hangs).build().unwrap();
+    let error = registry.call("bad.echo", &Value::Null).unwrap_err();
+    assert!(matches!(error, CallError::Overrun(_)), "{error:?}");
+    let refusal = ward.check_left_alone(&registry);
+    assert!(refusal.found.contains("had not ended after"), "{refusal}");
+    write(&go, b"");
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl Supervisor {
             instance,
             secrets,
             took,
-        } = self.start_bounded(slot, body)?;
+        } = self.start_bounded(slot, key, body)?;
         let running = Arc::new(Running::new(
             instance,
             key.clone(),
@@ -268,6 +268,7 @@ impl Supervisor {
     fn start_bounded(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        key: &Key,
         body: impl FnOnce(&Arc<Slot>) -> Result<Started, CallError> + Send + 'static,
     ) -> Result<Started, CallError> {
         let ground = self.ground();
@@ -288,9 +289,14 @@ impl Supervisor {
         let pending = ground
             .workers
             .begin_unlimited(task, allowed, move |_, _| body(&own), late);
-        pending
-            .wait(|_, _| ())
-            .unwrap_or_else(|overrun| Err(overran(slot, Stage::Start, "start", &overrun)))
+        pending.wait(|_, _| ()).unwrap_or_else(|overrun| {
+            let error = overran(slot, Stage::Start, "start", &overrun);
+            // As for a start that fails: a caller's own configuration may be all that is wrong.
+            if overrun.how == Lost::Abandoned && key.lodging.config.is_none() {
+                slot.fault_of_content(Cause::FailedStarts, &ending::overran(&overrun, "start"));
+            }
+            Err(error)
+        })
     }
 
     /// Starts what a build needs, if it is not live.
@@ -343,9 +349,6 @@ pub(crate) fn overran(slot: &Arc<Slot>, stage: Stage, doing: &str, overrun: &Ove
     slot.fail(stage, ending::overran(overrun, doing));
     if overrun.how == Lost::Abandoned {
         slot.fault();
-        if stage == Stage::Start {
-            slot.fault_of_content(Cause::FailedStarts, &ending::overran(overrun, doing));
-        }
     }
     CallError::Overrun(Box::new(OverrunError::new(
         slot.title(),
