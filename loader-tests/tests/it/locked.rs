@@ -189,6 +189,40 @@ fn everybody_may_write_to_the_lock_file() {
 }
 
 #[test]
+fn everybody_may_replace_the_way_to_the_lock_file() {
+    // Above its directory: another directory could be put in its place, with all in it.
+    let above = Refused::admit("lock-file")
+        .found("open` on the way to it has mode `0777`")
+        .remedy("let nobody else write");
+    let put = |locked: &Locked| {
+        let open = locked.scene.root().join("open");
+        let moved = open.join("project/floe.lock");
+        fs::create_dir_all(moved.parent().unwrap()).unwrap();
+        fs::rename(&locked.file, &moved).unwrap();
+        std::os::unix::fs::symlink(moved, &locked.file).unwrap();
+        set_mode(&open, 0o777);
+    };
+    check_unusable(put, true, &above);
+    // A link could be made to lead to another's file, in a directory of their own.
+    let linked = Locked::new();
+    let open = linked.scene.root().join("open");
+    fs::create_dir(&open).unwrap();
+    std::os::unix::fs::symlink(&linked.file, open.join("link")).unwrap();
+    set_mode(&open, 0o777);
+    let trust = TrustSettings::new(Trust::Locked).lock(open.join("link"));
+    let registry = linked.scene.builder().trust(trust).build().unwrap();
+    above.check(
+        &linked
+            .scene
+            .refusal(&registry, &linked.scene.path("m-good")),
+    );
+    // Where nobody but its owner may replace it, it is as good as any.
+    set_mode(&open, 0o1777);
+    registry.rescan().unwrap();
+    linked.scene.check_good(&registry);
+}
+
+#[test]
 fn another_content_of_the_same_version() {
     let locked = Locked::new();
     let (known, other) = (probe("changed"), probe("changed"));
