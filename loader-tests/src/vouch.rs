@@ -1,6 +1,9 @@
 //! What speaks for a library: a lock file, a signature.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use floe_registry::{
     Claims, Digest, KeyId, LockFile, LockedBuild, Platform, PluginId, PublicKey, Signature,
@@ -118,4 +121,30 @@ pub fn comment(library: &Library) -> String {
     let text = library.manifest().to_string();
     let manifest = floe_plugin_api::Manifest::from_json(text.as_bytes()).expect("a good manifest");
     Claims::of(&manifest).to_comment(1_700_000_000, "plugin.so")
+}
+
+/// Signs a file with minisign's own program and a new key, which is put into a directory, and gives the
+/// key; nothing where the program is not installed.
+#[track_caller]
+pub fn sign_with_minisign(directory: &Path, path: &Path, comment: &str) -> Option<String> {
+    let [public, secret]: [PathBuf; 2] =
+        ["pub", "sec"].map(|name| directory.join(format!("key.{name}")));
+    let run = |arguments: &[&OsStr]| {
+        let output = Command::new("minisign").args(arguments).output().ok()?;
+        assert!(output.status.success(), "{output:?}");
+        Some(())
+    };
+    let keys = [public.as_os_str(), "-s".as_ref(), secret.as_os_str()];
+    run(&[&["-G".as_ref(), "-W".as_ref(), "-p".as_ref()], &keys[..]].concat())?;
+    run(&[
+        "-S".as_ref(),
+        "-s".as_ref(),
+        secret.as_os_str(),
+        "-m".as_ref(),
+        path.as_os_str(),
+        "-t".as_ref(),
+        comment.as_ref(),
+    ])?;
+    let text = fs::read_to_string(public).expect("minisign writes a key");
+    text.lines().nth(1).map(str::to_owned)
 }

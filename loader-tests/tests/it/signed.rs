@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
 use floe_loader_tests::refusal::{Refused, check_words};
 use floe_loader_tests::scene::{GOOD, Scene, check_answers, check_unreachable, write};
-use floe_loader_tests::vouch::{Signer, comment};
+use floe_loader_tests::vouch::{Signer, comment, sign_with_minisign};
 use floe_plugin_api::{Value, value};
 use floe_registry::{
     CallError, KeyId, Keys, NamePattern, Registry, Rejection, Signature, Trust, TrustSettings,
@@ -304,8 +303,8 @@ fn what_is_no_file() {
     let put = |put: fn(&Path)| Signed::new().check_beside(put, &unread, &[]);
     put(|beside| fs::create_dir(beside).unwrap());
     put(|beside| {
-        let made = Command::new("mkfifo").arg(beside).status().unwrap();
-        assert!(made.success());
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, beside, FileType::Fifo, Mode::from(0o644), 0).unwrap();
     });
     put(|beside| symlink(beside, beside).unwrap());
     put(|beside| symlink("/dev/zero", beside).unwrap());
@@ -505,7 +504,7 @@ fn another_implementation_makes_them_too() {
     let mut signed = Signed::new();
     let library = probe("theirs");
     let path = signed.scene.install("theirs", &library);
-    let Some(key) = sign_with_minisign(&signed.scene, &path, &comment(&library)) else {
+    let Some(key) = sign_with_minisign(signed.scene.root(), &path, &comment(&library)) else {
         println!("not run: `minisign` is not installed");
         return;
     };
@@ -520,30 +519,6 @@ fn another_implementation_makes_them_too() {
     write(&path, other.bytes());
     let refused = refusal(&signed.scene.registry(), "theirs.echo");
     Refused::load("signed-content").check(&refused);
-}
-
-/// Signs a file with minisign's own program, and gives the key; nothing where it is not installed.
-fn sign_with_minisign(scene: &Scene, path: &Path, comment: &str) -> Option<String> {
-    let [public, secret]: [PathBuf; 2] =
-        ["pub", "sec"].map(|name| scene.root().join(format!("key.{name}")));
-    let run = |arguments: &[&std::ffi::OsStr]| {
-        let output = Command::new("minisign").args(arguments).output().ok()?;
-        assert!(output.status.success(), "{output:?}");
-        Some(())
-    };
-    let keys = [public.as_os_str(), "-s".as_ref(), secret.as_os_str()];
-    run(&[&["-G".as_ref(), "-W".as_ref(), "-p".as_ref()], &keys[..]].concat())?;
-    run(&[
-        "-S".as_ref(),
-        "-s".as_ref(),
-        secret.as_os_str(),
-        "-m".as_ref(),
-        path.as_os_str(),
-        "-t".as_ref(),
-        comment.as_ref(),
-    ])?;
-    let text = fs::read_to_string(public).unwrap();
-    text.lines().nth(1).map(str::to_owned)
 }
 
 /// Made by minisign 0.11 of a content that anybody can make; the secret half of the key is gone.

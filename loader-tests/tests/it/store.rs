@@ -283,7 +283,7 @@ fn a_copy_that_was_damaged() {
         &|| {
             in_place(&[], 0)
                 .set_len(library.bytes().len() as u64 / 2)
-                .unwrap()
+                .unwrap();
         },
         &|| in_place(&[], 0).set_len(0).unwrap(),
         &|| drop(in_place(&[library.bytes()[70_000] ^ 1], 70_000)),
@@ -402,7 +402,7 @@ fn a_process_that_is_killed_while_it_makes_a_copy() {
         assert_eq!(told, ["call:big.tag = \"all-here\""]);
         assert_eq!(check_objects(&scene), 1);
         // Who comes after sweeps what it left behind.
-        assert_eq!(files(&scene, "objects"), [copy.clone()]);
+        assert_eq!(files(&scene, "objects"), std::slice::from_ref(&copy));
         fs::remove_file(&copy).unwrap();
     }
     // What is left behind last, nobody who loads anything sweeps.
