@@ -39,7 +39,6 @@ mod sniff;
 pub use candidate::{Candidate, FileIdentity, Ownership};
 pub(crate) use defect::printable;
 #[cfg(unix)]
-pub(crate) use file::exposed_way;
 pub(crate) use file::{
     check_loadable, exposed_way, identity_of, open_library, read_at, read_file, read_note_of,
     read_small,

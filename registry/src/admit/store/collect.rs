@@ -81,7 +81,7 @@ impl Store {
         if !self.root().exists() {
             return Ok(collected);
         }
-        private::check(&self.root)?;
+        self.directory.check()?;
         let (mut originals, stale) = self.originals()?;
         for path in stale {
             let _ = fs::remove_file(path);
