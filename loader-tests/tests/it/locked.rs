@@ -155,7 +155,9 @@ fn the_lock_file_is_damaged() {
             let text = String::from_utf8(bytes).unwrap();
             text.replace("version = 1", "version = 2").into_bytes()
         },
-        damaged.found("its format is version `2`"),
+        damaged
+            .found("is of format `2`, this floe reads format `1`")
+            .remedy("update this floe"),
     );
     // A bit of a digest: not hexadecimal any more.
     change(
@@ -176,7 +178,7 @@ fn everybody_may_write_to_the_lock_file() {
         .found("is not safe: its mode is `0646`")
         .remedy("let nobody else write");
     check_unusable(|locked| set_mode(&locked.file, 0o646), true, &exposed);
-    let exposed = Refused::admit("lock-file").found("its directory has mode `0777`");
+    let exposed = Refused::admit("lock-file").found("where it is, has mode `0777`");
     let prepare = |locked: &Locked| {
         // The way to the plugins must not be what is refused.
         let open = locked.scene.root().join("open");
@@ -192,7 +194,7 @@ fn everybody_may_write_to_the_lock_file() {
 fn everybody_may_replace_the_way_to_the_lock_file() {
     // Above its directory: another directory could be put in its place, with all in it.
     let above = Refused::admit("lock-file")
-        .found("open` on the way to it has mode `0777`")
+        .found("open`, where it is, has mode `0777`")
         .remedy("let nobody else write");
     let put = |locked: &Locked| {
         let open = locked.scene.root().join("open");
@@ -211,7 +213,10 @@ fn everybody_may_replace_the_way_to_the_lock_file() {
     set_mode(&open, 0o777);
     let trust = TrustSettings::new(Trust::Locked).lock(open.join("link"));
     let registry = linked.scene.builder().trust(trust).build().unwrap();
-    above.check(
+    let on_the_way = Refused::admit("lock-file")
+        .found("open`, on the way to it, has mode `0777`")
+        .remedy("let nobody else write");
+    on_the_way.check(
         &linked
             .scene
             .refusal(&registry, &linked.scene.path("m-good")),

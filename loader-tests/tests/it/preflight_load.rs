@@ -141,12 +141,19 @@ fn a_plugin_that_links_another_plugin() {
         "extern int floe_plugin_root[]; int *use(void) { return floe_plugin_root; }",
         &[&directory, &run_path, "-lgood"],
     );
-    // It has no root of its own, and the system's loader finds the other's: that says another manifest.
+    // The loader would map the other with it, from a file that nobody has verified.
     bad.check(
-        &Refused::load("live-manifest")
-            .found("another manifest")
-            .remedy("rebuild"),
+        &Refused::load("foreign-entry")
+            .found("needs `m-good.so`, which is a floe plugin itself")
+            .remedy("a library of its own"),
     );
+    // Where anything goes, it has no root of its own, and the loader finds the other's: that says another
+    // manifest.
+    let registry = bad.scene.builder().trust(Trust::Any).build().unwrap();
+    match registry.load("bad.go") {
+        Err(CallError::Rejected(refusal)) => Refused::load("live-manifest").check(&refusal),
+        other => panic!("expected a refusal, found {other:?}"),
+    }
 }
 
 /// Checks that a library is refused before any of it runs where a hazard is denied, and mapped where

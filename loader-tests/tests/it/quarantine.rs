@@ -73,7 +73,7 @@ impl Ward {
         let listed = registry.list();
         let plugin = listed.iter().find(|plugin| plugin.name == "bad").unwrap();
         let reason = plugin.reason.as_deref().unwrap();
-        assert!(reason.contains("quarantined until"), "{reason}");
+        assert!(reason.contains("left alone until"), "{reason}");
         self.scene.check_good(registry);
         refusal
     }

@@ -208,7 +208,7 @@ fn a_store_that_others_may_read_or_write() {
     scene.check_good(&registry);
     let refused = Refused::load("store")
         .expected("a private directory")
-        .remedy("`chmod`");
+        .remedy("`chmod ");
     for (mode, found) in [
         (0o750, "its mode is `0750`, expected `0700`"),
         (0o701, "its mode is `0701`"),
@@ -236,7 +236,7 @@ fn a_store_that_others_may_replace() {
             .build()
             .unwrap()
     };
-    let refused = Refused::load("store").remedy("`chmod`");
+    let refused = Refused::load("store").remedy("`chmod ");
     for (mode, found) in [
         (0o775, "above` above it has mode `0775`"),
         (0o757, "above` above it has mode `0757`"),
@@ -252,6 +252,7 @@ fn a_store_that_others_may_replace() {
     }
     set_mode(&above, 0o755);
     std::os::unix::fs::chown(&above, Some(65_534), None).unwrap();
+    let refused = Refused::load("store").remedy("`chown ");
     let refused = refused.found("above` above it belongs to user `65534`");
     check_unusable(&registry(), "good.echo", &refused);
     let own = scene.root().join("own");

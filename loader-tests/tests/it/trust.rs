@@ -343,7 +343,7 @@ fn a_file_of_another_user() {
     exposed.check(
         &Refused::admit("file-owner")
             .found("of user `65534` in a directory of user `0`")
-            .expected("the directory's owner")
+            .expected("the search directory's owner")
             .remedy("`chown 0`"),
     );
 }

@@ -174,9 +174,7 @@ fn open_to_all(directory: &Path) -> Option<u32> {
 
 /// The same of the directory that a file is in, for what is no library.
 pub(crate) fn exposed_way(file: &Path, real: &Path) -> Option<(PathBuf, u32)> {
-    let written = std::path::absolute(file).ok()?;
-    let (written, real) = (written.parent()?, real.parent()?);
-    exposed_link(written, real).map(|found| (*found).clone())
+    exposed_link(file, real).map(|found| (*found).clone())
 }
 
 /// The first directory on a way as it is written, if links on it lead elsewhere, in which everybody may
