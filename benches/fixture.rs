@@ -59,9 +59,15 @@ pub(crate) fn copy(directory: &Path) -> PathBuf {
 /// The same, of another plugin: `name` is as long as `bench`, and stands in its place, also in the
 /// node types.
 pub(crate) fn copy_named(directory: &Path, name: &str) -> PathBuf {
+    let mut bytes = fs::read(library()).unwrap();
+    rename(&mut bytes, name);
+    write_anew(directory, bytes)
+}
+
+/// Gives the plugin in these bytes another name, as long as its own.
+fn rename(bytes: &mut [u8], name: &str) {
     const NAME: &[u8] = b"bench";
     assert_eq!(name.len(), NAME.len());
-    let mut bytes = fs::read(library()).unwrap();
     // In the manifest, which stands in the note and in the code, names are between quotes.
     let mut at = 0;
     while let Some(next) = bytes[at..].iter().position(|byte| *byte == b'"') {
@@ -71,7 +77,6 @@ pub(crate) fn copy_named(directory: &Path, name: &str) -> PathBuf {
             bytes[at..end].copy_from_slice(name.as_bytes());
         }
     }
-    write_anew(directory, bytes)
 }
 
 fn write_anew(directory: &Path, mut bytes: Vec<u8>) -> PathBuf {
@@ -101,10 +106,17 @@ pub(crate) fn pad(path: &Path, size: u64) {
 
 /// A file that looks like the library to all that does not map it, and takes little room.
 pub(crate) fn hollow(path: &Path) {
+    hollow_named(path, "bench");
+}
+
+/// The same of another plugin: `name` is as long as `bench`.
+pub(crate) fn hollow_named(path: &Path, name: &str) {
     const HEAD: usize = 64 * 1024;
     let library = fs::read(library()).unwrap();
+    let mut head = library[..HEAD].to_vec();
+    rename(&mut head, name);
     let mut file = fs::File::create(path).unwrap();
-    file.write_all(&library[..HEAD]).unwrap();
+    file.write_all(&head).unwrap();
     file.set_len(library.len() as u64).unwrap();
 }
 

@@ -195,25 +195,27 @@ fn preflight(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Plugins that are listed, and not loaded.
+/// Plugins that are listed, and not loaded: as many different ones, each signed and locked, beside as many
+/// without signatures.
 fn list(criterion: &mut Criterion, vendor: &Vendor) {
-    let directory = fixture::directory();
-    let first = directory.path().join("libplugin0000.so");
-    fixture::hollow(&first);
-    vendor.sign(&first);
-    let signature = Signature::path_of(&first);
-    for index in 1..PLUGINS {
-        let path = directory.path().join(format!("libplugin{index:04}.so"));
-        fixture::hollow(&path);
-        fs::copy(&signature, Signature::path_of(&path)).unwrap();
+    let (unsigned, directory) = (fixture::directory(), fixture::directory());
+    for index in 0..PLUGINS {
+        let name = format!("b{index:04}");
+        fixture::hollow_named(&unsigned.path().join(format!("lib{name}.so")), &name);
+        let path = directory.path().join(format!("lib{name}.so"));
+        fixture::hollow_named(&path, &name);
+        vendor.sign(&path);
     }
     let store = fixture::directory();
     lock(directory.path(), store.path());
     let mut group = criterion.benchmark_group("list/1000");
     group.sample_size(30);
-    let search = [SearchDirectory::new(directory.path())];
+    let search = [SearchDirectory::new(unsigned.path())];
     group.bench_function("scan", |bencher| {
         bencher.iter(|| floe_registry::scan(&search));
+    });
+    group.bench_function("unsigned", |bencher| {
+        bencher.iter_with_large_drop(|| fixture::registry(unsigned.path(), store.path()));
     });
     for (name, policy) in [
         ("owner", Trust::Owner),

@@ -44,10 +44,16 @@ pub(crate) fn library(manifest: &Json) -> Vec<u8> {
 
     const HEADER: u64 = 64;
     const ENTRY: u64 = 56;
-    const ENTRIES: u64 = 3;
+    const ENTRIES: u64 = 4;
+    /// Five entries, one character of text, and one symbol: the least that a loader reads.
+    const DYNAMIC: u64 = 5 * 16;
+    const STRINGS: u64 = 8;
+    const SYMBOL: u64 = 24;
     let note_at = HEADER + ENTRY * ENTRIES;
     let dynamic_at = (note_at + note.len() as u64).next_multiple_of(8);
-    let end = dynamic_at + 32;
+    let strings_at = dynamic_at + DYNAMIC;
+    let symbols_at = strings_at + STRINGS;
+    let end = symbols_at + SYMBOL;
 
     let machine: u16 = if cfg!(target_arch = "aarch64") {
         183
@@ -68,8 +74,10 @@ pub(crate) fn library(manifest: &Json) -> Vec<u8> {
     }
     for (kind, offset, length, align) in [
         (1_u32, 0, end, 4096_u64),
-        (2, dynamic_at, 32, 8),
+        (2, dynamic_at, DYNAMIC, 8),
         (4, note_at, note.len() as u64, 4),
+        // The stack, which is not executable.
+        (0x6474_e551, 0, 0, 16),
     ] {
         out.extend(kind.to_le_bytes());
         out.extend(4_u32.to_le_bytes());
@@ -78,6 +86,17 @@ pub(crate) fn library(manifest: &Json) -> Vec<u8> {
         }
     }
     out.extend(note);
+    out.resize(usize::try_from(dynamic_at).unwrap(), 0);
+    for (tag, value) in [
+        (5, strings_at),
+        (10, 1),
+        (6, symbols_at),
+        (11, SYMBOL),
+        (0, 0),
+    ] {
+        out.extend(u64::to_le_bytes(tag));
+        out.extend(value.to_le_bytes());
+    }
     out.resize(usize::try_from(end).unwrap(), 0);
     out
 }

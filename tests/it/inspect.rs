@@ -52,7 +52,7 @@ fn an_admitted_file() {
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
 
     Preflight
-      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
+      hazards  none found
 
     admitted
     "#);
@@ -101,7 +101,7 @@ fn a_refused_file_shows_all_that_is_known() {
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
 
     Preflight
-      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
+      hazards  none found
 
     refused
       floe-api-version: update this host, or install an older build of the plugin
@@ -279,7 +279,7 @@ fn what_each_policy_asks_is_told_with_what_would_meet_it() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     NO  lock-file  that there is no lock file `floe.lock`  one that can be relied on, as trust is `locked+signed`
@@ -287,7 +287,7 @@ fn what_each_policy_asks_is_told_with_what_would_meet_it() {
     NO  signature  no signature at `libshelf.so.minisig`  a minisign signature at `libshelf.so.minisig`, as trust is `locked+signed`
 
     Preflight
-      it cannot be loaded: found no string table in the dynamic section, expected a shared library that a loader can read; the file is damaged: build or download the plugin again
+      hazards  none found
 
     refused
       lock-file: write it with `floe lock`

@@ -50,7 +50,7 @@ fn every_candidate_and_every_check() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
 
@@ -66,7 +66,7 @@ fn every_candidate_and_every_check() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
 
@@ -82,7 +82,7 @@ fn every_candidate_and_every_check() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
 
@@ -98,7 +98,7 @@ fn every_candidate_and_every_check() {
     NO  floe-api-version  floe api `9.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     "#);
@@ -141,7 +141,7 @@ fn nothing_answers() {
     NO  floe-api-version  floe api `9.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     "#);
@@ -234,7 +234,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     NO  lock-file  that there is no lock file `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`
@@ -262,7 +262,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     ok  lock-file  `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`
@@ -294,7 +294,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
     ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
-    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the directory's owner, of root or of this process's user
+    ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
     ok  lock-file  `[work]/floe.lock`  one that can be relied on, as trust is `locked+signed`

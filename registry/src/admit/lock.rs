@@ -284,6 +284,8 @@ impl LockFile {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        // That it is not there is told without the temporary file's name.
+        fs::metadata(directory)?;
         // Its name cannot be guessed, and nothing that has it already is written to.
         let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
         temporary.write_all(self.to_string().as_bytes())?;

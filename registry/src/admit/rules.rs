@@ -117,7 +117,8 @@ pub(super) const RULES: &[Rule] = &[
         },
         expected: |case| {
             if case.checks_paths() {
-                "a file and a directory of the search directory's owner, of root or of this process's user".to_owned()
+                "a file of the search directory's owner, of root or of this process's user"
+                    .to_owned()
             } else {
                 "a file of any user".to_owned()
             }

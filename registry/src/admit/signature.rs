@@ -603,10 +603,13 @@ mod tests {
         fs::write(&real, GOOD).unwrap();
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert_eq!(Signature::read(&link).unwrap(), good());
         let fifo = directory.path().join("fifo");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        for path in [link, fifo, directory.path().to_owned()] {
+        let led = directory.path().join("led");
+        std::os::unix::fs::symlink(&fifo, &led).unwrap();
+        for path in [led, fifo, directory.path().to_owned()] {
             let error = Signature::read(&path).unwrap_err();
             assert!(matches!(error, SignatureError::Io { .. }), "{error}");
             assert!(
