@@ -41,6 +41,7 @@ mod trust;
 mod unsafety;
 mod upgrade;
 mod watch;
+mod ways;
 
 /// The program of the host that a test runs as a process of its own.
 const HOST: &str = env!("CARGO_BIN_EXE_loader-tests-host");
