@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use floe_registry::api::Value;
-use floe_registry::{PublicKey, Registry, RegistryBuilder, Trust, TrustSettings, TrustedKey};
+use floe_registry::{Registry, RegistryBuilder, Trust};
 use tempfile::TempDir;
 
 /// Names the directory of plugins whose copies another process is to put in the store.
@@ -18,8 +18,6 @@ const WARM: &str = "FLOE_BENCH_WARM";
 const ALONE: &str = "FLOE_BENCH_ALONE";
 /// Names the store.
 const WARM_STORE: &str = "FLOE_BENCH_WARM_STORE";
-/// Names the key that has signed them, if one has.
-const WARM_KEY: &str = "FLOE_BENCH_WARM_KEY";
 
 /// The library, built as vendors build theirs.
 pub(crate) fn library() -> &'static Path {
@@ -156,19 +154,9 @@ pub(crate) fn settle() {
 /// Uses all plugins below a directory for the first time, which fills a store, from another process: in
 /// this one they are not to be mapped yet.
 pub(crate) fn warm_store(directories: &Path, store: &Path) {
-    warm(directories, store, "");
-}
-
-/// The same of plugins that this key has signed: the store remembers that it has.
-pub(crate) fn warm_store_trusting(directories: &Path, store: &Path, key: &PublicKey) {
-    warm(directories, store, &key.to_string());
-}
-
-fn warm(directories: &Path, store: &Path, key: &str) {
     let status = command(std::env::current_exe().unwrap())
         .env(WARM, directories)
         .env(WARM_STORE, store)
-        .env(WARM_KEY, key)
         .status()
         .unwrap();
     assert!(status.success(), "the store cannot be filled");
@@ -195,14 +183,7 @@ pub(crate) fn warm_store_if_asked() -> bool {
         return false;
     };
     for directory in fs::read_dir(directories).unwrap() {
-        let builder = builder(&directory.unwrap().path(), Path::new(&store));
-        let registry = match std::env::var(WARM_KEY).unwrap().parse() {
-            Ok(key) => {
-                builder.trust(TrustSettings::new(Trust::Signed).key(TrustedKey::new("vendor", key)))
-            }
-            Err(_) => builder,
-        };
-        let registry = registry.build().unwrap();
+        let registry = registry(&directory.unwrap().path(), Path::new(&store));
         for plugin in registry.list() {
             let executor = format!("{}.echo", plugin.name);
             registry.call(&executor, &Value::Null).unwrap();

@@ -1,7 +1,7 @@
 //! What it costs to be sure of a file: to admit it, to keep a verified copy, to look for hazards.
 //!
-//! `admit/…` is the first use of a plugin whose content is remembered, as `load/first_use_warm_store`
-//! is, under each policy. `load/first_use_cold_store_…` is that of a file never seen, under
+//! `admit/…` is what the first use of a plugin spends to be sure of its content where that is remembered,
+//! under each policy: from the admitted file to the verified copy that is mapped. `load/first_use_cold_store_…` is that of a file never seen, under
 //! `locked+signed`; beside it stand the parts that it cannot do without.
 
 use std::fs;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
 use floe_registry::api::Value;
 use floe_registry::{
-    Claims, LockFile, Platform, PublicKey, Registry, SearchDirectory, Signature, Trust,
+    Claims, LockFile, Platform, PublicKey, Registry, SearchDirectory, Signature, Store, Trust,
     TrustSettings, TrustedKey,
 };
 use minisign::KeyPair;
@@ -86,7 +86,12 @@ fn install(vendor: &Vendor, directory: &Path, store: &Path, size: u64) -> PathBu
 }
 
 fn admit(criterion: &mut Criterion, vendor: &Vendor) {
-    let mut group = few(criterion, "admit");
+    let (files, store_at) = (fixture::directory(), fixture::directory());
+    let directory = files.path().join("plugins");
+    let path = install(vendor, &directory, store_at.path(), 0);
+    fixture::settle();
+    let store = Store::new(store_at.path().join("store"));
+    let mut group = criterion.benchmark_group("admit");
     for (name, policy) in [
         ("any", Trust::Any),
         ("owner", Trust::Owner),
@@ -94,19 +99,12 @@ fn admit(criterion: &mut Criterion, vendor: &Vendor) {
         ("signed", Trust::Signed),
         ("locked+signed", Trust::LockedAndSigned),
     ] {
+        let trust = vendor.trust(policy, &directory);
+        let admitted = floe_registry::__bench::admit(&path, trust).unwrap();
+        // The first time, it is copied and verified, and that is remembered.
+        floe_registry::__bench::keep(&store, &admitted).unwrap();
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|iterations| {
-                let (files, store) = (fixture::directory(), fixture::directory());
-                let directories = installed(vendor, &files, store.path(), iterations, 0);
-                fixture::settle();
-                // In another process, as it is not to be mapped in this one.
-                fixture::warm_store_trusting(files.path(), store.path(), &vendor.key);
-                let each = directories.iter().map(|directory| {
-                    let trust = vendor.trust(policy, directory);
-                    first_use(directory, store.path(), trust)
-                });
-                each.sum()
-            });
+            bencher.iter(|| floe_registry::__bench::keep(&store, black_box(&admitted)).unwrap());
         });
     }
     group.finish();

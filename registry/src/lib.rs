@@ -107,6 +107,7 @@ pub mod __fuzz {
 /// For the benches.
 #[doc(hidden)]
 pub mod __bench {
+    pub use crate::admit::{admit, keep};
     pub use crate::discover::preflight_of as preflight;
     pub use crate::event::publisher;
 }

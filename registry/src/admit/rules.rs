@@ -230,9 +230,9 @@ pub(super) const RULES: &[Rule] = &[
                 Ok(digest) => format!("what `{lock}` has, with the SHA-256 `{digest}`"),
                 Err(Unlocked::Build(
                     NotLocked::Downgrade(versions) | NotLocked::Newer(versions),
-                )) => format!("version {}, which `{lock}` has", any_of(&versions)),
+                )) => format!("version {}, which `{lock}` has", any_of(versions)),
                 Err(Unlocked::Build(NotLocked::Platform(platforms))) => {
-                    format!("a build for {}, which `{lock}` has", any_of(&platforms))
+                    format!("a build for {}, which `{lock}` has", any_of(platforms))
                 }
                 Err(_) => format!("a plugin that `{lock}` has"),
             }

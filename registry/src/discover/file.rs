@@ -50,27 +50,36 @@ pub(crate) fn check_loadable(file: &File, path: &Path) -> Result<(), Rejection> 
 
 /// Opens a regular file, so that its content can be copied or hashed. A link is not followed.
 pub(crate) fn open_library(path: &Path) -> io::Result<File> {
-    Ok(open_regular(path)?.0)
+    is_regular(&fs::symlink_metadata(path)?)?;
+    let file = open::open(path)?;
+    is_regular(&file.metadata()?)?;
+    Ok(file)
 }
 
-fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
-    let check = |metadata: Metadata| {
-        if metadata.is_file() {
-            return Ok(metadata);
-        }
-        let found = open::kind(metadata.file_type());
-        let reason = format!("it is {found}, not a regular file");
-        Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
-    };
-    check(fs::symlink_metadata(path)?)?;
-    let file = open::open(path)?;
-    let metadata = check(file.metadata()?)?;
-    Ok((file, metadata))
+fn is_regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let found = open::kind(metadata.file_type());
+    let reason = format!("it is {found}, not a regular file");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 /// Reads a regular file that is small; nothing where it is longer than that. A link is not followed.
+///
+/// It is opened without a look before: nobody waits for the reader of a FIFO beside a plugin, and a
+/// look costs as much as the rest.
 pub(crate) fn read_small(path: &Path, longest: u64) -> io::Result<Option<Vec<u8>>> {
-    let (file, metadata) = open_regular(path)?;
+    let file = match open::open(path) {
+        // What a link is called by the system is not what people call it.
+        Err(error) if open::is_loop(&error) => {
+            is_regular(&fs::symlink_metadata(path)?)?;
+            return Err(error);
+        }
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    is_regular(&metadata)?;
     let Some(length) = usize::try_from(metadata.len())
         .ok()
         .filter(|length| *length as u64 <= longest)
