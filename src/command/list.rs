@@ -159,6 +159,11 @@ impl Report for Listing {
 impl Listing {
     fn render_nothing(&self, page: &mut Page) {
         match self.left_out {
+            // Each says what to do.
+            0 if !self.rejected.is_empty() => {
+                page.line("No plugin can be used: what was found is refused. Looked in:");
+                places::render(&self.searched, page);
+            }
             0 => {
                 page.line("No plugins found. Looked in:");
                 places::render(&self.searched, page);

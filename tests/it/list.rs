@@ -34,12 +34,11 @@ fn nothing_found() {
     assert_seen!(sandbox.floe(["list", "--plugin-dir", "plugins"]), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/notes.so

@@ -221,12 +221,11 @@ fn a_damaged_lock_file_stays_as_it_is() {
     assert_tabled!(listed, @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  2 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 2
       plugins/librack.so
@@ -379,12 +378,11 @@ fn a_version_that_is_not_locked() {
     assert_tabled!(trusting(&["list"]), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  2 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 2
       plugins/librack.so
@@ -411,12 +409,11 @@ fn a_version_that_is_not_locked() {
     assert_tabled!(trusting(&["list"]), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  3 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 3
       plugins/libdrawer.so

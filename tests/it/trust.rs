@@ -137,12 +137,11 @@ fn signatures_that_do_not_count() {
     assert_tabled!(list(), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/libshelf.so
@@ -155,12 +154,11 @@ fn signatures_that_do_not_count() {
     assert_tabled!(list(), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/libshelf.so
@@ -174,12 +172,11 @@ fn signatures_that_do_not_count() {
     assert_tabled!(list(), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/libshelf.so
@@ -193,12 +190,11 @@ fn signatures_that_do_not_count() {
     assert_tabled!(list(), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/libshelf.so
@@ -214,12 +210,11 @@ fn signatures_that_do_not_count() {
     assert_tabled!(list(), @r"
     exit 0
     --- stdout
-    No plugins found. Looked in:
+    No plugin can be used: what was found is refused. Looked in:
       plugins  1 refused
       [beside]  not there
       [prefix]  not there
       [user]  not there
-    Add a directory with `--plugin-dir DIR` or `FLOE_PLUGIN_PATH`, or make a plugin with `floe new NAME`.
 
     Refused: 1
       plugins/libshelf.so
