@@ -101,24 +101,23 @@ fn a_rollback_of_what_is_signed_goes_by_the_signature_that_it_had() {
 fn what_goes_on_in_the_place_of_one_that_is_held_back_is_refused_by_now() {
     let (scene, file) = locked();
     let old = probe("bad").tag("old-old-");
-    let bad = probe("bad").version("1.1.0").tag("ill-ill-");
-    lock_libraries(&file, &[&old, &bad]);
+    // It is admitted, and its code says another manifest.
+    let new = probe("bad").version("1.1.0");
+    let new = new.with_note(|manifest| manifest["description"] = "Harmless, really.".into());
+    lock_libraries(&file, &[&old, &new]);
     scene.install("a-bad", &old);
     let registry = scene.registry();
     assert_eq!(tag(&registry, "bad"), Value::from("old-old-"));
-    // Another digest is asked of the new one: it is held back.
-    scene.install("b-bad", &bad);
-    lock_libraries(
-        &file,
-        &[&old, &probe("bad").version("1.1.0").tag("mean-it-")],
-    );
-    registry.rescan().unwrap();
+    scene.install("b-bad", &new);
+    assert_eq!(registry.rescan().unwrap().held_back.len(), 1);
     assert_eq!(tag(&registry, "bad"), Value::from("old-old-"));
-    // Nothing of it is locked any more: neither answers.
-    lock_libraries(&file, &[&probe("other")]);
+    // What answers in its place is no longer locked: then neither does.
+    lock_libraries(&file, &[&new]);
     registry.rescan().unwrap();
-    check_unreachable(&registry, "bad.echo");
-    assert_eq!(registry.rejected().len(), 2, "{:?}", registry.rejected());
+    Refused::admit("locked").check(&scene.refusal(&registry, &scene.path("a-bad")));
+    let listed = registry.list();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    Refused::load("live-manifest").check(&refused(registry.call("bad.echo", &Value::Null)));
 }
 
 #[test]

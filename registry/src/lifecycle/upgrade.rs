@@ -344,8 +344,10 @@ impl Supervisor {
         let mut found: Vec<Succession> = Vec::new();
         for entry in old.entries() {
             let slot = &entry.slot;
+            // What is refused by now does not go on, whatever becomes of what takes its place.
             let runs = slot.is_library()
                 && entry.standing.is_usable()
+                && slot.is_refused().is_none()
                 && self.ground.instances.has(slot.generation());
             if !runs {
                 continue;
@@ -391,7 +393,8 @@ impl Supervisor {
                     continue;
                 };
                 let to = new.at_path_of(&from).or_else(|| new.active(from.id()));
-                if let Some(to) = to.filter(|to| !old.reaches(to)) {
+                let stays = from.is_refused().is_none();
+                if let Some(to) = to.filter(|to| stays && !old.reaches(to)) {
                     let reason = format!(
                         "plugin `{}`, which is running, needs plugin `{}` `{}`; install a build of it that takes `{}`, or put this one beside the one that it needs",
                         dependent.title(),
