@@ -11,6 +11,7 @@ use floe_loader_tests::library::{Library, compile_c, note_in_c};
 use floe_loader_tests::refusal::{Refused, check_words};
 use floe_loader_tests::scene::{GOOD, Scene, check_answers, check_unreachable, set_mode, write};
 use floe_loader_tests::vouch::{Signer, comment, lock_libraries};
+use floe_loader_tests::wait;
 use floe_plugin_api::Value;
 use floe_registry::{
     CallError, Keys, Registry, Rejection, Signature, State, Trust, TrustSettings, UpgradeError,
@@ -336,4 +337,36 @@ fn a_content_that_was_refused_is_not_in_the_store() {
     assert_eq!(registry.store().objects().unwrap().len(), 0);
     let listed = registry.list();
     assert_eq!(listed[0].state, State::Failed);
+}
+
+#[test]
+fn a_copy_that_was_kept_when_less_was_asked() {
+    let mut scene = Scene::empty();
+    let bad = probe("bad");
+    let path = scene.install("bad", &bad);
+    // Of a file that was written just now, nothing is remembered yet.
+    let seen = scene.store().join("seen");
+    wait::until(|| {
+        scene.registry().load("bad.echo").unwrap();
+        fs::read_dir(&seen).unwrap().count() == 1
+    });
+    let load = |scene: &Scene| scene.registry().load("bad.echo");
+    let lock = scene.root().join("floe.lock");
+    lock_libraries(&lock, &[&probe("bad")]);
+    scene.trust(TrustSettings::new(Trust::Locked).lock(&lock));
+    Refused::load("locked-digest").check(&refused(load(&scene)));
+    let signer = Signer::new();
+    scene.trust(TrustSettings::new(Trust::Signed).key(signer.trusted()));
+    let forged = signer.sign(b"another content", &comment(&bad));
+    write(&Signature::path_of(&path), forged.as_bytes());
+    for _ in 0..2 {
+        Refused::load("signed-content").check(&refused(load(&scene)));
+    }
+    // That a good one was verified is remembered of that one alone.
+    signer.vouch(&path, &bad);
+    for _ in 0..2 {
+        load(&scene).unwrap();
+    }
+    write(&Signature::path_of(&path), forged.as_bytes());
+    Refused::load("signed-content").check(&refused(load(&scene)));
 }
