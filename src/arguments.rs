@@ -234,8 +234,9 @@ pub(crate) enum Command {
     Search(With<Search>),
     /// Shows what a file says of itself and whether it would be admitted, without running it
     ///
-    /// The file is read and never mapped: none of its code runs. The exit code is 3 where it would be
-    /// refused.
+    /// The file is read and never mapped: none of its code runs. All that a file must show is asked, of
+    /// its content too, and what is hazardous about loading it is told. The exit code is 3 where it would
+    /// be refused, or could not be loaded here.
     Inspect(With<Inspect>),
     /// Shows what an executor takes and gives, and what its plugin can be configured with
     ///
