@@ -9,6 +9,7 @@ use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::{Library, compile_c, note_in_c};
 use floe_loader_tests::refusal::Refused;
 use floe_loader_tests::scene::{Scene, check_answers};
+use floe_loader_tests::wait;
 use floe_plugin_api::Value;
 use floe_registry::{CallError, Hazard, Registry, Trust, TrustSettings};
 
@@ -142,11 +143,10 @@ fn a_plugin_that_links_another_plugin() {
         &[&directory, &run_path, "-lgood"],
     );
     // The loader would map the other with it, from a file that nobody has verified.
-    bad.check(
-        &Refused::load("foreign-entry")
-            .found("needs `m-good.so`, which is a floe plugin itself")
-            .remedy("a library of its own"),
-    );
+    let refused = Refused::load("foreign-entry")
+        .found("needs `m-good.so`, which is a floe plugin itself")
+        .remedy("a library of its own");
+    bad.check(&refused);
     // Where anything goes, it has no root of its own, and the loader finds the other's: that says another
     // manifest.
     let registry = bad.scene.builder().trust(Trust::Any).build().unwrap();
@@ -154,6 +154,15 @@ fn a_plugin_that_links_another_plugin() {
         Err(CallError::Rejected(refusal)) => Refused::load("live-manifest").check(&refusal),
         other => panic!("expected a refusal, found {other:?}"),
     }
+    // That a copy was kept for somebody who asks nothing makes it no better for who does.
+    let seen = bad.scene.store().join("seen");
+    wait::until(|| {
+        bad.scene.check_good(&registry);
+        let again = bad.scene.builder().trust(Trust::Any).build().unwrap();
+        assert!(again.load("bad.go").is_err());
+        fs::read_dir(&seen).unwrap().count() >= 2
+    });
+    bad.check(&refused);
 }
 
 /// Checks that a library is refused before any of it runs where a hazard is denied, and mapped where

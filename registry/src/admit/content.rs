@@ -39,10 +39,10 @@ pub(crate) struct Terms {
     pub(super) plugin: String,
 }
 
-/// When a copy was made.
+/// Whether a copy was found to have no hazard for which a careful host refuses it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Made {
-    Now,
+pub(super) enum Examined {
+    Never,
     Before,
 }
 
@@ -150,15 +150,15 @@ impl Terms {
         }
     }
 
-    /// Whether the content has none of the hazards that are denied. What does not depend on who asks is
-    /// looked for when a copy is made, and not again.
+    /// Whether the content has none of the hazards that are denied, nor one for which any careful host
+    /// refuses it; for the latter it is examined once.
     pub(super) fn check_findings(
         &self,
         file: &File,
         path: &Path,
-        copy: Made,
+        examined: Examined,
     ) -> Result<(), Box<Rejection>> {
-        if self.denied.is_empty() && copy == Made::Before {
+        if self.denied.is_empty() && examined == Examined::Before {
             return Ok(());
         }
         for check in self.finding_checks(file, path)? {

@@ -58,8 +58,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The store is there and cannot be read.
+    /// The store is there, and is not private or cannot be read.
     pub fn objects(&self) -> Result<Vec<StoredObject>, PrivateError> {
+        if !self.root().exists() {
+            return Ok(Vec::new());
+        }
+        self.directory.check()?;
         let (mut originals, _) = self.originals()?;
         let mut objects = Vec::new();
         for (digest, path) in self.named_objects()? {
@@ -122,12 +126,7 @@ impl Store {
             if is_hidden(&path) {
                 continue;
             }
-            let read = fs::read(&path);
-            let seen = read
-                .ok()
-                .and_then(|text| serde_json::from_slice(&text).ok());
-            let seen: Option<Seen> = seen;
-            let live = seen.and_then(|seen| {
+            let live = Seen::read(&path).and_then(|seen| {
                 let original = seen.path?;
                 let same = discover::identity_of(&original).ok()? == seen.original;
                 same.then_some((seen.digest, original))

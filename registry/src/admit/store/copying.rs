@@ -10,7 +10,7 @@ use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::content::{Made, Terms, Verified};
+use super::super::content::{Examined, Terms, Verified};
 use super::{unreadable, unusable};
 use crate::discover;
 use crate::error::Rejection;
@@ -55,7 +55,7 @@ pub(super) fn copy(
         // The system's loader is not the only one that trips over what is no library.
         let findings = discover::check_loadable(file, path)
             .map_err(Box::new)
-            .and_then(|()| terms.check_findings(file, path, Made::Now));
+            .and_then(|()| terms.check_findings(file, path, Examined::Never));
         (digest, verifying.map(joined), findings, joined(syncing))
     });
     synced.map_err(store)?;

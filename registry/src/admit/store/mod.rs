@@ -33,7 +33,7 @@ use self::copying::Copied;
 pub(crate) use self::record::LayoutChecked;
 use self::record::Seen;
 use super::Admitted;
-use super::content::{Made, Terms, Verified};
+use super::content::{Examined, Terms, Verified};
 use crate::discover::{self, Candidate, FileIdentity};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
@@ -148,17 +148,31 @@ impl Store {
         if seen.copy != Some(stored.looks) {
             return Ok(None);
         }
+        // The copy may have been made for somebody who asked less.
         let terms = admitted.terms();
         terms.check_digest(stored.digest, path)?;
+        let mut learnt = false;
         if let Some(mark) = terms.mark(stored.digest)
             && !seen.signed.contains(&mark)
         {
             let verified = copying::verify(terms, &stored.file);
             terms.check_signature(verified, path)?;
             seen.sign(mark);
+            learnt = true;
+        }
+        let examined = if seen.harmless {
+            Examined::Before
+        } else {
+            Examined::Never
+        };
+        terms.check_findings(&stored.file, path, examined)?;
+        if terms.careful && !seen.harmless {
+            seen.harmless = true;
+            learnt = true;
+        }
+        if learnt {
             let _ = self.remember(&seen);
         }
-        terms.check_findings(&stored.file, path, Made::Before)?;
         Ok(Some(stored))
     }
 
@@ -225,6 +239,7 @@ impl Store {
         if let Some(mark) = terms.mark(digest) {
             seen.sign(mark);
         }
+        seen.harmless = terms.careful;
         let _ = self.remember(&seen);
         Ok(Some(stored))
     }

@@ -35,6 +35,9 @@ pub(super) struct Seen {
     /// Where the original was; nothing where that cannot be written as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<PathBuf>,
+    /// Whether its copy was found to have no hazard for which a careful host refuses it.
+    #[serde(default)]
+    pub(super) harmless: bool,
     /// The signatures of this content that were verified, each with its key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) signed: Vec<Digest>,
@@ -48,6 +51,7 @@ impl Seen {
             copy: None,
             digest,
             path: path.filter(|path| path.to_str().is_some()),
+            harmless: false,
             signed: Vec::new(),
         }
     }
@@ -86,11 +90,13 @@ impl Store {
     pub(super) fn remember_content(&self, file: &Candidate, digest: Digest, mark: Option<Digest>) {
         let looks = file.identity();
         let known = self.remembered(looks);
+        let is_known = known.is_some();
         let mut seen = known.unwrap_or_else(|| Seen::new(looks, file.file_path(), digest));
-        let Some(mark) = mark.filter(|mark| !seen.signed.contains(mark)) else {
-            return;
-        };
-        seen.sign(mark);
+        match mark.filter(|mark| !seen.signed.contains(mark)) {
+            Some(mark) => seen.sign(mark),
+            None if is_known => return,
+            None => {}
+        }
         // Only a help for the next time.
         let _ = self.prepare().and_then(|()| self.remember(&seen));
     }
