@@ -13,11 +13,7 @@
 //!
 //! Nothing here maps a file. There is no warning: a file is admitted or refused.
 
-use std::path::Path;
-
-use crate::discover;
-use crate::error::{Rejection, Stage};
-
+mod bench;
 mod case;
 mod claims;
 mod compat;
@@ -33,6 +29,7 @@ mod store;
 mod trust;
 mod verdict;
 
+pub use bench::{admit, keep};
 pub use claims::{Claims, ClaimsError, Difference};
 pub use compat::Compatibility;
 pub use key::{KeyId, ParseKeyIdError, ParsePublicKeyError, PublicKey};
@@ -47,30 +44,3 @@ pub(crate) use store::{LayoutChecked, Stored};
 pub use trust::{ParseTrustError, PathChecks, Trust, TrustSettings};
 pub use verdict::{Admission, Admitted, Check, Verdict, judge};
 pub(crate) use verdict::{Judge, user};
-
-/// Admits a file, for the benches.
-///
-/// # Errors
-///
-/// It is refused.
-#[doc(hidden)]
-pub fn admit(path: &Path, trust: TrustSettings) -> Result<Admitted, Box<Rejection>> {
-    let admission = Admission {
-        trust,
-        ..Admission::host()
-    };
-    let candidate = discover::read_file(path)?;
-    let nothing = || Rejection::new(Stage::Discover, "manifest", path, "none", "one", "add it");
-    Judge::new(&admission).admit(candidate.ok_or_else(nothing)?)
-}
-
-/// Keeps a verified copy of a file, and says how long its path is, for the benches.
-///
-/// # Errors
-///
-/// It is refused.
-#[doc(hidden)]
-pub fn keep(store: &Store, admitted: &Admitted) -> Result<usize, Box<Rejection>> {
-    let stored = store.keep(admitted)?;
-    Ok(stored.path().as_os_str().len())
-}

@@ -256,9 +256,14 @@ impl TrustSettings {
             .filter(|(directory, _)| path.starts_with(directory))
             .max_by_key(|(directory, _)| directory.components().count());
         let placed = nearest.map_or(self.policy, |(_, trust)| *trust);
+        self.and_of_kind(placed, kind)
+    }
+
+    /// What is asked of a plugin of a kind where this is asked.
+    pub(super) fn and_of_kind(&self, trust: Trust, kind: &Kind) -> Trust {
         match self.kinds.get(kind) {
-            Some(more) => placed.and(*more),
-            None => placed,
+            Some(more) => trust.and(*more),
+            None => trust,
         }
     }
 

@@ -80,11 +80,9 @@ impl Admitted {
         self.candidate.identity() == other.candidate.identity() && self.terms == other.terms
     }
 
-    /// Why a content that is known already would be refused, as far as its digest tells.
-    pub(crate) fn refuses(&self, content: Option<Digest>) -> Option<Box<Rejection>> {
-        self.terms
-            .check_digest(content?, self.candidate.path())
-            .err()
+    /// Whether a content that is known already is the one that is locked, where that is asked.
+    pub(crate) fn check_digest(&self, content: Digest) -> Result<(), Box<Rejection>> {
+        self.terms.check_digest(content, self.candidate.path())
     }
 
     /// What its content must be.
@@ -133,7 +131,7 @@ impl Check {
     }
 
     /// Refuses a file that did not pass at a stage.
-    pub(super) fn refuse_at(self, stage: Stage, path: &Path) -> Result<(), Box<Rejection>> {
+    pub(crate) fn refuse_at(self, stage: Stage, path: &Path) -> Result<(), Box<Rejection>> {
         match self.remedy {
             None => Ok(()),
             Some(remedy) => Err(Box::new(Rejection::new(
@@ -206,10 +204,10 @@ impl<'a> Judge<'a> {
         let of = |path: &Path| match self.real_path(path) {
             Some(place) => trust.of_place(&self.placed, &place, kind),
             // Of what has gone, all is asked that is asked anywhere.
-            None => self
-                .placed
-                .iter()
-                .fold(trust.policy, |all, (_, trust)| all.and(*trust)),
+            None => {
+                let placed = self.placed.iter().map(|(_, placed)| *placed);
+                trust.and_of_kind(placed.fold(trust.policy, Trust::and), kind)
+            }
         };
         let found = of(candidate.path());
         if candidate.path() == candidate.file_path() {

@@ -234,10 +234,6 @@ impl Supervisor {
                     if faulty {
                         slot.fault();
                     }
-                    // With a configuration of its own, a caller could have it quarantined for all.
-                    if own.is_none() {
-                        slot.fault_of_content(Cause::FailedStarts, &error.in_full());
-                    }
                     Err(CallError::Start(Box::new(error)))
                 }
             }
@@ -246,7 +242,12 @@ impl Supervisor {
             instance,
             secrets,
             took,
-        } = self.start_bounded(slot, key, body)?;
+        } = self.start_bounded(slot, body).inspect_err(|error| {
+            // With a configuration of its own, a caller could have it quarantined for all.
+            if key.lodging.config.is_none() {
+                tell_failed_start(slot, error);
+            }
+        })?;
         let running = Arc::new(Running::new(
             instance,
             key.clone(),
@@ -268,7 +269,6 @@ impl Supervisor {
     fn start_bounded(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
-        key: &Key,
         body: impl FnOnce(&Arc<Slot>) -> Result<Started, CallError> + Send + 'static,
     ) -> Result<Started, CallError> {
         let ground = self.ground();
@@ -289,14 +289,9 @@ impl Supervisor {
         let pending = ground
             .workers
             .begin_unlimited(task, allowed, move |_, _| body(&own), late);
-        pending.wait(|_, _| ()).unwrap_or_else(|overrun| {
-            let error = overran(slot, Stage::Start, "start", &overrun);
-            // As for a start that fails: a caller's own configuration may be all that is wrong.
-            if overrun.how == Lost::Abandoned && key.lodging.config.is_none() {
-                slot.fault_of_content(Cause::FailedStarts, &ending::overran(&overrun, "start"));
-            }
-            Err(error)
-        })
+        pending
+            .wait(|_, _| ())
+            .unwrap_or_else(|overrun| Err(overran(slot, Stage::Start, "start", &overrun)))
     }
 
     /// Starts what a build needs, if it is not live.
@@ -341,6 +336,17 @@ fn is_anothers(error: &CallError) -> bool {
         CallError::Overrun(overrun) => overrun.begun == Begun::No,
         _ => false,
     }
+}
+
+/// Tells the quarantine of a start that its code failed, or did not come back from: whoever waited for it
+/// does, so that it counts once.
+fn tell_failed_start(slot: &Slot, error: &CallError) {
+    let reason = match error {
+        CallError::Start(error) => error.in_full(),
+        CallError::Overrun(overrun) if overrun.begun == Begun::Yes => overrun.to_string(),
+        _ => return,
+    };
+    slot.fault_of_content(Cause::FailedStarts, &reason);
 }
 
 /// Tells that a plugin's code did not come back in time.

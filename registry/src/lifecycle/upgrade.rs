@@ -23,7 +23,7 @@ use super::turn::{Circle, Taken, Turn};
 use crate::admit::Judge;
 use crate::config::Given;
 use crate::discover::{self, Candidate, Outcome, Scanned};
-use crate::error::{CallError, Rejection, UpgradeError};
+use crate::error::{CallError, Rejection, Stage, UpgradeError};
 use crate::event::{Ending, Event};
 use crate::id::PluginId;
 use crate::info::{Change, Changes};
@@ -452,7 +452,7 @@ impl Supervisor {
             instead: again.clone(),
         };
         hold_back(&mut files, held.clone());
-        let lost = self.not_again(&earlier, &again).map(|reason| HeldBack {
+        let lost = self.not_again(&again).map(|reason| HeldBack {
             slot: again.clone(),
             reason,
             instead: current.clone(),
@@ -484,21 +484,28 @@ impl Supervisor {
 
     /// Why an earlier generation cannot answer again: it is held against what is asked of files now, not
     /// when it answered.
-    fn not_again(&self, earlier: &Slot, again: &Slot) -> Option<String> {
+    fn not_again(&self, again: &Slot) -> Option<String> {
         if again.is_lost() {
             return Some(
                 "its code was never loaded, and its file is no longer what it was".to_owned(),
             );
         }
-        if let Some(rejection) = earlier.is_refused() {
-            return Some(rejection.to_string());
-        }
-        let judge = Judge::new(&self.admission);
-        let refused = match judge.admit_again(again.admitted()?) {
-            Ok(admitted) => admitted.refuses(again.digest()),
-            Err(rejection) => Some(rejection),
-        };
-        refused.map(|rejection| rejection.to_string())
+        let earlier = again.admitted()?;
+        let judged = Judge::new(&self.admission).admit_again(earlier);
+        let refused = judged.and_then(|admitted| match again.digest() {
+            Some(content) => admitted.check_digest(content),
+            // It would be loaded as it was admitted then.
+            None if admitted.is_as(earlier) => Ok(()),
+            None => Err(Box::new(Rejection::new(
+                Stage::Admit,
+                "unchanged",
+                earlier.candidate().path(),
+                "a file that was never loaded, of which something else is asked by now",
+                "the file as it was admitted",
+                "scan again",
+            ))),
+        });
+        refused.err().map(|rejection| rejection.to_string())
     }
 
     /// Configures a plugin otherwise. Where it runs, it runs with that from now on, or goes on as it

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Registry;
-use crate::admit::{Admission, Check, Judge, LockedBuild};
+use crate::admit::{Admission, Judge, LockedBuild};
 use crate::discover::{self, Outcome};
 use crate::error::{Rejection, Stage};
 use crate::id::PluginId;
@@ -48,33 +48,21 @@ impl Registry {
                 kind: manifest.kind.clone(),
                 name: manifest.name.clone(),
             };
-            let (digest, checks) = match judge.checks_with_content(&candidate, store) {
-                Ok(judged) => judged,
+            let judged = judge.checks_with_content(&candidate, store);
+            let judged = judged.and_then(|(digest, checks)| {
+                let path = candidate.path();
+                let mut checks = checks.into_iter();
+                checks.try_for_each(|check| check.refuse_at(Stage::Admit, path))?;
+                Ok(digest)
+            });
+            let digest = match judged {
+                Ok(digest) => digest,
                 Err(rejection) => {
                     lockable.refused.push(*rejection);
                     lockable.unknown.insert(plugin);
                     continue;
                 }
             };
-            if let Some(failed) = checks.into_iter().find(|check| !check.passed) {
-                let Check {
-                    check,
-                    found,
-                    expected,
-                    remedy,
-                    ..
-                } = failed;
-                lockable.refused.push(Rejection::new(
-                    Stage::Admit,
-                    check,
-                    candidate.path(),
-                    found,
-                    expected,
-                    remedy.unwrap_or_default(),
-                ));
-                lockable.unknown.insert(plugin);
-                continue;
-            }
             lockable.builds.push(LockedBuild::new(
                 plugin,
                 manifest.version.clone(),
