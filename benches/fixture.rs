@@ -148,6 +148,9 @@ pub(crate) fn resident() -> Option<u64> {
 /// Waits until files that were just written are old enough for their content to be remembered, and
 /// until the disk has taken them, so that what is measured next is measured alike.
 pub(crate) fn settle() {
+    // Or whoever syncs next waits for all that the set-up has written.
+    #[cfg(unix)]
+    rustix::fs::sync();
     std::thread::sleep(Duration::from_millis(300));
 }
 

@@ -126,8 +126,37 @@ fn load(criterion: &mut Criterion, vendor: &Vendor) {
             });
         });
         parts(&mut group, name, size);
+        // Without loading and starting it: from the admitted file to its verified copy.
+        group.bench_function(format!("keep_cold_{name}"), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (files, store_at) = (fixture::directory(), fixture::directory());
+                let directories = installed(vendor, &files, store_at.path(), iterations + 1, size);
+                let store = Store::new(store_at.path().join("store"));
+                let mut each = directories.iter().map(|directory| {
+                    let trust = vendor.trust(Trust::LockedAndSigned, directory);
+                    let path = the_library(directory);
+                    let admitted = floe_registry::__bench::admit(&path, trust).unwrap();
+                    let start = Instant::now();
+                    floe_registry::__bench::keep(&store, &admitted).unwrap();
+                    start.elapsed()
+                });
+                // The first makes the store's directories; the rest is what each content costs.
+                each.next();
+                fixture::settle();
+                each.sum()
+            });
+        });
     }
     group.finish();
+}
+
+/// The one library in a directory.
+fn the_library(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let is_library = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "so");
+    files.find(is_library).unwrap()
 }
 
 /// What keeping a verified copy consists of, done plainly.
@@ -146,16 +175,18 @@ fn parts(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, size: u64) {
     for (what, sync) in [("copy", Sync::No), ("copy_synced", Sync::Yes)] {
         group.bench_function(format!("{what}_{name}"), |bencher| {
             bencher.iter_custom(|iterations| {
+                let copies = fixture::directory();
                 let mut elapsed = Duration::ZERO;
-                for _ in 0..iterations {
-                    let to = directory.path().join("copy");
+                for index in 0..iterations {
+                    let to = copies.path().join("temporary");
                     let start = Instant::now();
                     fs::copy(&path, &to).unwrap();
                     if sync == Sync::Yes {
                         fs::File::open(&to).unwrap().sync_all().unwrap();
                     }
+                    // As the store's own, each gets a name and stays.
+                    fs::rename(&to, copies.path().join(index.to_string())).unwrap();
                     elapsed += start.elapsed();
-                    fs::remove_file(to).unwrap();
                 }
                 elapsed
             });

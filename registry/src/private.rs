@@ -58,8 +58,9 @@ impl PrivateError {
         }
     }
 
-    /// What to do about it, with `variable` to name another directory.
-    pub(crate) fn remedy(&self, variable: &str) -> String {
+    /// What to do about it, in a sentence, where the environment's `variable` names another directory.
+    #[must_use]
+    pub fn remedy(&self, variable: &str) -> String {
         match self {
             Self::NotPrivate { remedy, .. } => {
                 format!("`{remedy}`, or set `{variable}` to another directory")

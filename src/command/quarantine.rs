@@ -100,7 +100,7 @@ fn is_named(quarantined: &Quarantined, name: &str) -> bool {
 fn unusable(error: &PrivateError) -> Failure {
     Failure::failed("what is quarantined cannot be read or changed")
         .caused_by(error)
-        .hint("mend the directory, or name another one with `FLOE_STATE`")
+        .hint(error.remedy("FLOE_STATE"))
 }
 
 fn table(contents: impl Iterator<Item = (Quarantined, &'static str)>) -> Table {

@@ -38,7 +38,9 @@ pub(crate) fn run(
     let store = registry.store();
     let path = store.root().to_owned();
     let failed = |error: PrivateError| {
-        Failure::failed(format!("the store `{}` cannot be used", path.display())).caused_by(&error)
+        Failure::failed(format!("the store `{}` cannot be used", path.display()))
+            .caused_by(&error)
+            .hint(error.remedy("FLOE_STORE"))
     };
     match arguments.action {
         StoreAction::Show => {
