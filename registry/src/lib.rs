@@ -46,6 +46,8 @@ mod handle;
 mod host;
 mod id;
 mod info;
+mod isolate;
+mod isolation;
 mod lifecycle;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -83,6 +85,9 @@ pub use self::id::{
     Build, Digest, ParseDigestError, ParseReferenceError, PluginId, Reference, Scope,
 };
 pub use self::info::{Change, Changes, ExecutorInfo, Held, Inspection, PluginInfo};
+pub use self::isolation::{
+    Isolation, IsolationRule, IsolationSettings, ParseIsolationError, Patience, Profile, WorkerTerms,
+};
 pub use self::lifecycle::{
     Abandoned, CacheStats, HealthReport, InstanceStop, Mode, PluginHealth, PluginStart, Standing,
     StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError,

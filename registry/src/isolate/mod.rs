@@ -1,0 +1,6 @@
+//! The same instance in a process of its own.
+//!
+//! ```text
+//! host                                     worker
+//! Instance ─ pool ─ seat ═ socket pair ═ serve ─ Image ─ Instance
+//! ```
