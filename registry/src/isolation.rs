@@ -424,3 +424,249 @@ impl<T: Into<IsolationRule>> From<T> for IsolationSettings {
         Self::new(general)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jq() -> PluginId {
+        PluginId {
+            kind: Kind::COMPUTE,
+            name: "jq".to_owned(),
+        }
+    }
+
+    fn nobody() -> Scope {
+        Scope::default()
+    }
+
+    /// How `jq` is held for somebody, in a worker.
+    #[track_caller]
+    fn terms(settings: &IsolationSettings, scope: &str) -> WorkerTerms {
+        match settings.held(&jq(), &Scope::new(scope)) {
+            Held::Worker(terms) => *terms,
+            Held::InProcess => panic!("in process: {settings:?}"),
+        }
+    }
+
+    #[test]
+    fn every_word_is_read_as_it_is_written() {
+        for isolation in [Isolation::InProcess, Isolation::Worker] {
+            assert_eq!(isolation.to_string().parse(), Ok(isolation));
+        }
+        for profile in [Profile::None, Profile::Network, Profile::Strict] {
+            assert_eq!(profile.to_string().parse(), Ok(profile));
+        }
+        assert_eq!(
+            "Worker".parse::<Isolation>().unwrap_err().to_string(),
+            "`Worker` is not one of `in-process` or `worker`"
+        );
+        assert_eq!(
+            "all".parse::<Profile>().unwrap_err().to_string(),
+            "`all` is not one of `none`, `network` or `strict`"
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_said_a_plugin_runs_in_process() {
+        let settings = IsolationSettings::default();
+        assert_eq!(settings.of(&jq()), Isolation::InProcess);
+        assert_eq!(settings.held(&jq(), &nobody()), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &Scope::new("acme")), Held::InProcess);
+    }
+
+    #[test]
+    fn where_only_the_place_is_said_the_terms_are_the_standard_ones() {
+        let settings = IsolationSettings::from(Isolation::Worker);
+        assert_eq!(terms(&settings, ""), WorkerTerms::default());
+        assert_eq!(terms(&settings, "acme"), WorkerTerms::default());
+    }
+
+    #[test]
+    fn the_more_particular_rule_is_stronger() {
+        let (here, there) = (Isolation::InProcess, Isolation::Worker);
+        for (settings, expected) in [
+            (IsolationSettings::new(there), there),
+            (
+                IsolationSettings::new(there).kind(Kind::COMPUTE, here),
+                here,
+            ),
+            (
+                IsolationSettings::new(there).kind(Kind::STORAGE, here),
+                there,
+            ),
+            (IsolationSettings::new(there).plugin("jq", here), here),
+            (IsolationSettings::new(there).plugin("sqlite", here), there),
+            (
+                IsolationSettings::new(here)
+                    .kind(Kind::COMPUTE, here)
+                    .plugin("jq", there),
+                there,
+            ),
+            (
+                IsolationSettings::default()
+                    .plugin("jq", here)
+                    .plugin("compute/jq", there),
+                there,
+            ),
+            (
+                IsolationSettings::default()
+                    .plugin("jq", there)
+                    .plugin("compute/jq", here),
+                here,
+            ),
+            (
+                IsolationSettings::default().plugin("storage/jq", there),
+                here,
+            ),
+            // A rule that does not say where leaves that to the more general ones.
+            (
+                IsolationSettings::new(there).plugin("jq", IsolationRule::default().workers(2)),
+                there,
+            ),
+        ] {
+            assert_eq!(settings.of(&jq()), expected, "{settings:?}");
+            let held = settings.held(&jq(), &nobody());
+            assert_eq!(held == Held::InProcess, expected == here, "{settings:?}");
+        }
+    }
+
+    #[test]
+    fn items_are_laid_over_one_by_one() {
+        let general = IsolationRule::new(Isolation::Worker)
+            .workers(2)
+            .idle(None)
+            .sandbox(Profile::Strict)
+            .required()
+            .read("/general")
+            .memory(1 << 30);
+        let kind = IsolationRule::default()
+            .workers(3)
+            .idle(Duration::from_secs(1))
+            .sandbox(Profile::Network)
+            .read("/kind")
+            .files(100);
+        let name = IsolationRule {
+            required: Some(false),
+            ..IsolationRule::default()
+                .workers(4)
+                .write("/name")
+                .memory(2 << 30)
+        };
+        let full = IsolationRule::default()
+            .workers(5)
+            .sandbox(Profile::None)
+            .cpu(Duration::from_secs(9));
+        let settings = IsolationSettings::new(general)
+            .kind(Kind::COMPUTE, kind)
+            .plugin("jq", name)
+            .plugin("compute/jq", full);
+        assert_eq!(
+            terms(&settings, ""),
+            WorkerTerms {
+                workers: NonZeroUsize::new(5).unwrap(),
+                idle: Some(Duration::from_secs(1)),
+                sandbox: Profile::None,
+                required: false,
+                read: vec!["/general".into(), "/kind".into()],
+                write: vec!["/name".into()],
+                memory: Some(2 << 30),
+                cpu: Some(Duration::from_secs(9)),
+                files: Some(100),
+            }
+        );
+    }
+
+    #[test]
+    fn a_tenant_is_put_in_a_worker_and_never_out_of_one() {
+        let settings = IsolationSettings::default()
+            .plugin("jq", Isolation::InProcess)
+            .tenant("acme", Isolation::Worker);
+        assert_eq!(terms(&settings, "acme"), WorkerTerms::default());
+        assert_eq!(settings.held(&jq(), &Scope::new("other")), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &nobody()), Held::InProcess);
+        assert_eq!(settings.of(&jq()), Isolation::InProcess);
+
+        let settings =
+            IsolationSettings::new(Isolation::Worker).tenant("acme", Isolation::InProcess);
+        assert_eq!(terms(&settings, "acme"), WorkerTerms::default());
+    }
+
+    #[test]
+    fn a_tenant_only_tightens() {
+        let own = IsolationRule::new(Isolation::Worker)
+            .idle(Duration::from_secs(10))
+            .sandbox(Profile::Network)
+            .required()
+            .memory(2 << 30)
+            .cpu(Duration::from_secs(10))
+            .files(100);
+        let looser = IsolationRule {
+            required: Some(false),
+            ..IsolationRule::default()
+                .idle(None)
+                .sandbox(Profile::None)
+                .memory(3 << 30)
+                .cpu(Duration::from_secs(11))
+                .files(101)
+        };
+        let stricter = IsolationRule::default()
+            .idle(Duration::from_secs(9))
+            .sandbox(Profile::Strict)
+            .memory(1 << 30)
+            .cpu(Duration::from_secs(9))
+            .files(99);
+        let settings = IsolationSettings::new(own)
+            .tenant("looser", looser)
+            .tenant("stricter", stricter);
+        assert_eq!(terms(&settings, "looser"), terms(&settings, ""));
+        let held = terms(&settings, "stricter");
+        assert_eq!(
+            held,
+            WorkerTerms {
+                idle: Some(Duration::from_secs(9)),
+                sandbox: Profile::Strict,
+                required: true,
+                memory: Some(1 << 30),
+                cpu: Some(Duration::from_secs(9)),
+                files: Some(99),
+                ..WorkerTerms::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_tenant_adds_what_nobody_has() {
+        let acme = IsolationRule::default()
+            .workers(3)
+            .required()
+            .read("/acme")
+            .memory(1 << 30);
+        let settings = IsolationSettings::new(IsolationRule::new(Isolation::Worker).read("/all"))
+            .tenant("acme", acme);
+        assert_eq!(
+            terms(&settings, "acme"),
+            WorkerTerms {
+                workers: NonZeroUsize::new(3).unwrap(),
+                required: true,
+                read: vec!["/all".into(), "/acme".into()],
+                memory: Some(1 << 30),
+                ..WorkerTerms::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_tenant_without_a_name_is_nobody() {
+        let settings = IsolationSettings::default().tenant("", Isolation::Worker);
+        assert_eq!(settings.held(&jq(), &Scope::new("")), Held::InProcess);
+    }
+
+    #[test]
+    fn there_is_always_a_worker() {
+        assert_eq!(
+            IsolationRule::default().workers(0).workers,
+            Some(NonZeroUsize::MIN)
+        );
+    }
+}
