@@ -86,7 +86,8 @@ pub use self::id::{
 };
 pub use self::info::{Change, Changes, ExecutorInfo, Held, Inspection, PluginInfo};
 pub use self::isolation::{
-    Isolation, IsolationRule, IsolationSettings, ParseIsolationError, Patience, Profile, WorkerTerms,
+    Isolation, IsolationRule, IsolationSettings, ParseIsolationError, Patience, Profile,
+    WorkerTerms,
 };
 pub use self::lifecycle::{
     Abandoned, CacheStats, HealthReport, InstanceStop, Mode, PluginHealth, PluginStart, Standing,

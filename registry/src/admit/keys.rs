@@ -73,7 +73,7 @@ impl FromStr for NamePattern {
 }
 
 /// Whether a manifest may have this name: no other can be found in one.
-pub(super) fn is_plugin_name(text: &str) -> bool {
+pub(crate) fn is_plugin_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     text.len() <= MAX_NAME_BYTES
         && text.starts_with(|c: char| c.is_ascii_lowercase())

@@ -33,6 +33,7 @@ pub use bench::{admit, keep};
 pub use claims::{Claims, ClaimsError, Difference};
 pub use compat::Compatibility;
 pub use key::{KeyId, ParseKeyIdError, ParsePublicKeyError, PublicKey};
+pub(crate) use keys::is_plugin_name;
 pub use keys::{KeyRefusal, Keys, NamePattern, ParseNamePatternError, TrustedKey};
 pub use lock::{LOCK_FILE, LockChange, LockError, LockFile, LockedBuild, fuzz_lock};
 pub(crate) use quarantine::Subject;

@@ -255,10 +255,10 @@ impl StartTable {
 }
 
 /// A duration.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 /// A duration, or `none`.
-struct Limit(Option<Duration>);
+pub(super) struct Limit(pub(super) Option<Duration>);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

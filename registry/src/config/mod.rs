@@ -4,6 +4,7 @@
 mod effective;
 mod environment;
 mod given;
+mod isolation;
 mod limits;
 mod search;
 mod settings;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use floe_plugin_api::{Map, Value};
 use serde::Deserialize;
 
+use super::isolation::IsolationTable;
 use super::limits::{
     CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, QuarantineTable, StartTable,
 };
@@ -16,6 +17,7 @@ use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
+use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
 
 /// The name of the settings file.
@@ -79,6 +81,14 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// [start]
 /// parallel = 5        # how many plugins at once
+///
+/// [isolation]         # where plugins run; kinds, plugins and tenants may have rules of their own
+/// default = "in-process"          # or "worker": in processes of their own
+/// sandbox = "strict"              # what workers may do: "none" (the default), "network", "strict"
+/// memory = "512MiB"
+///
+/// [isolation.plugins] # a word, or a table with the same keys and `isolation` for `default`
+/// jq = "worker"
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a
@@ -110,6 +120,8 @@ pub struct Settings {
     pub circuit: CircuitSettings,
     /// How many plugins are started at once, never 0.
     pub parallel: usize,
+    /// Where plugins run.
+    pub isolation: IsolationSettings,
 }
 
 impl Default for Settings {
@@ -127,6 +139,7 @@ impl Default for Settings {
             deadlines: Deadlines::default(),
             circuit: CircuitSettings::default(),
             parallel: PARALLEL,
+            isolation: IsolationSettings::default(),
         }
     }
 }
@@ -147,6 +160,7 @@ impl fmt::Debug for Settings {
             .field("deadlines", &self.deadlines)
             .field("circuit", &self.circuit)
             .field("parallel", &self.parallel)
+            .field("isolation", &self.isolation)
             .finish()
     }
 }
@@ -194,6 +208,7 @@ struct Document {
     deadlines: DeadlinesTable,
     circuit: CircuitTable,
     start: StartTable,
+    isolation: IsolationTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -331,6 +346,7 @@ impl Settings {
             deadlines: document.deadlines.into(),
             circuit: document.circuit.into(),
             parallel: document.start.parallel(),
+            isolation: document.isolation.settings(base),
             file: path.to_owned(),
         })
     }
@@ -433,6 +449,7 @@ mod tests {
         assert_eq!(read.deadlines, none.deadlines);
         assert_eq!(read.circuit, none.circuit);
         assert_eq!(read.parallel, none.parallel);
+        assert_eq!(read.isolation, none.isolation);
         assert!(read.plugins.is_empty());
     }
 
