@@ -13,6 +13,7 @@ use crate::config::{
 };
 use crate::discover::SearchDirectory;
 use crate::error::Rejection;
+use crate::isolation::IsolationSettings;
 use crate::lifecycle::{Mode, Statistics};
 use crate::registry::Registry;
 
@@ -141,7 +142,8 @@ impl RegistryBuilder {
             self.state.clone_from(&settings.state);
         }
         self.quarantine = settings.quarantine;
-        self.trust(settings.trust.clone())
+        self.isolation(settings.isolation.clone())
+            .trust(settings.trust.clone())
     }
 
     /// Sets what the plugin of this name is configured with.
@@ -169,6 +171,22 @@ impl RegistryBuilder {
     /// Sets when a plugin that panics again and again is let be for a while.
     pub fn circuit(mut self, circuit: CircuitSettings) -> Self {
         self.circuit = circuit;
+        self
+    }
+
+    /// Sets where plugins run: an [`Isolation`](crate::Isolation) for all alike, an
+    /// [`IsolationRule`](crate::IsolationRule), or [`IsolationSettings`]. By default they run in this process.
+    ///
+    /// ```
+    /// use floe_registry::{Isolation, IsolationRule, IsolationSettings, Profile, Registry};
+    ///
+    /// let strict = IsolationRule::new(Isolation::Worker).sandbox(Profile::Strict);
+    /// let isolation = IsolationSettings::new(Isolation::InProcess).plugin("jq", strict);
+    /// let builder = Registry::builder().isolation(isolation);
+    /// # drop(builder);
+    /// ```
+    pub fn isolation(mut self, settings: impl Into<IsolationSettings>) -> Self {
+        self.admission.isolation = settings.into();
         self
     }
 
@@ -280,6 +298,7 @@ mod tests {
     use super::*;
     use crate::admit::Trust;
     use crate::discover::SearchDirectory;
+    use crate::isolation::Isolation;
 
     #[test]
     fn settings_are_taken_over() {
@@ -292,6 +311,7 @@ mod tests {
             deadlines: Deadlines::default().call(Duration::from_secs(1)),
             circuit: CircuitSettings::default().panics(1),
             parallel: 2,
+            isolation: Isolation::Worker.into(),
             ..Settings::default()
         };
         let builder = RegistryBuilder::new()
@@ -307,6 +327,7 @@ mod tests {
         assert_eq!(builder.deadlines, settings.deadlines);
         assert_eq!(builder.circuit, settings.circuit);
         assert_eq!(builder.parallel, 2);
+        assert_eq!(builder.admission.isolation, settings.isolation);
         let effective = builder
             .sources()
             .of("a")

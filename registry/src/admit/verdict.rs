@@ -18,6 +18,7 @@ use super::trust::{Trust, TrustSettings};
 use crate::discover::{self, Candidate};
 use crate::error::{Rejection, Stage};
 use crate::id::Digest;
+use crate::isolation::IsolationSettings;
 
 /// What a file must be to be admitted.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Admission {
     pub compatibility: Compatibility,
     /// What it must show.
     pub trust: TrustSettings,
+    /// Where it would run, on which some of what it must be depends.
+    pub(crate) isolation: IsolationSettings,
     /// The number of the user of this process.
     pub(crate) user: u32,
 }
@@ -38,6 +41,7 @@ impl Admission {
         Self {
             compatibility: Compatibility::host(),
             trust: TrustSettings::default(),
+            isolation: IsolationSettings::default(),
             user: user(),
         }
     }
