@@ -46,7 +46,7 @@ fn an_admitted_file() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of any user
     ok  file-writable  a file of mode `[mode]`  any mode, as trust is `any`
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
@@ -95,7 +95,7 @@ fn a_refused_file_shows_all_that_is_known() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     NO  floe-api-version  floe api `9.1`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    NO  panic-strategy  a build with `panic = "abort"`  one with `panic = "unwind"`, whose panics can be contained
+    NO  panic-strategy  a build with `panic = "abort"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of any user
     ok  file-writable  a file of mode `[mode]`  any mode, as trust is `any`
     ok  directory-writable  a directory of mode `[mode]`  any mode, as trust is `any`
@@ -105,7 +105,7 @@ fn a_refused_file_shows_all_that_is_known() {
 
     refused
       floe-api-version: update this host, or install an older build of the plugin
-      panic-strategy: rebuild the plugin without `panic = "abort"` in its Cargo profile
+      panic-strategy: rebuild the plugin without `panic = "abort"` in its Cargo profile, or run it in a worker: `shelf = "worker"` in `[isolation.plugins]`
     "#);
     let inspected = sandbox.floe(arguments.iter().chain(&["--json"])).json(3);
     assert_eq!(inspected["path"], "libshelf.so");
@@ -278,7 +278,7 @@ fn what_each_policy_asks_is_told_with_what_would_meet_it() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one

@@ -49,7 +49,7 @@ fn every_candidate_and_every_check() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -65,7 +65,7 @@ fn every_candidate_and_every_check() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -81,7 +81,7 @@ fn every_candidate_and_every_check() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -97,7 +97,7 @@ fn every_candidate_and_every_check() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     NO  floe-api-version  floe api `9.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -140,7 +140,7 @@ fn nothing_answers() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     NO  floe-api-version  floe api `9.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -233,7 +233,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -261,7 +261,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one
@@ -293,7 +293,7 @@ fn what_is_locked_and_what_is_signed() {
     ok  platform  a library for `[platform]`  one for `[platform]`
     ok  floe-api-version  floe api `1.0`  `1.0`
     ok  boundary  a boundary laid out by `abi_stable 0.11`  one laid out by `abi_stable 0.11`
-    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained
+    ok  panic-strategy  a build with `panic = "unwind"`  one with `panic = "unwind"`, whose panics can be contained, or a worker to run it in
     ok  file-owner  a file of user `[uid]` in a directory of user `[uid]`  a file of the search directory's owner, of root or of this process's user
     ok  file-writable  a file of mode `[mode]`  one that not everybody may write to
     ok  directory-writable  a directory of mode `[mode]`  one that not everybody may write to, or a sticky one

@@ -5,8 +5,8 @@ use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
 use floe_loader_tests::refusal::{Refused, check_words};
 use floe_loader_tests::scene::{Scene, check_answers, check_unreachable};
-use floe_plugin_api::ApiVersion;
-use floe_registry::{Mode, Registry};
+use floe_plugin_api::{ApiVersion, Kind};
+use floe_registry::{Isolation, IsolationSettings, Mode, Registry};
 use serde_json::json;
 
 /// A small library whose manifest says another api version.
@@ -153,10 +153,51 @@ fn a_build_whose_panics_abort() {
     let registry = scene.registry();
     let refused = Refused::admit("panic-strategy")
         .found("panic")
-        .expected("unwind")
-        .remedy("Cargo profile");
+        .expected("whose panics can be contained, or a worker to run it in")
+        .remedy(
+            "Cargo profile, or run it in a worker: `abort = \"worker\"` in `[isolation.plugins]`",
+        );
     scene.check_refused(&registry, &path, &refused);
     check_unreachable(&registry, "abort.echo");
+}
+
+#[test]
+fn a_build_whose_panics_abort_is_for_workers() {
+    let text = manifest("compute", "bad", "1.0.0", &["bad.go"]);
+    let text = text.replacen("\"panic\":\"unwind\"", "\"panic\":\"abort\"", 1);
+    assert!(text.contains("\"abort\""), "{text}");
+    let scene = Scene::new();
+    let path = scene.write("bad", &Elf::plugin(text).build());
+    let (here, there) = (Isolation::InProcess, Isolation::Worker);
+    let general = IsolationSettings::new;
+    for (isolation, admitted) in [
+        (general(there), true),
+        (general(here).kind(Kind::COMPUTE, there), true),
+        (general(here).plugin("bad", there), true),
+        (general(there).plugin("compute/bad", here), false),
+        // Nobody in particular would still run it in process.
+        (general(here).tenant("acme", there), false),
+        (general(here).plugin("good", there), false),
+    ] {
+        let registry = scene.builder().isolation(isolation.clone()).build();
+        let registry = registry.unwrap();
+        assert_eq!(registry.has("bad.go"), admitted, "{isolation:?}");
+        let checks = registry.inspect(&path).unwrap().verdict.checks;
+        let check = checks
+            .iter()
+            .find(|check| check.check == "panic-strategy")
+            .unwrap();
+        assert_eq!(check.passed, admitted, "{isolation:?}");
+        assert_eq!(check.found, "a build with `panic = \"abort\"`");
+        let expected = match admitted {
+            true => "any, as it runs in a worker",
+            false => {
+                "one with `panic = \"unwind\"`, whose panics can be contained, or a worker to run it in"
+            }
+        };
+        assert_eq!(check.expected, expected);
+        scene.check_good(&registry);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::verdict::Judge;
 use super::{Admission, KeyRefusal, Signature, SignatureError, Trust, TrustedKey};
 use crate::discover::Candidate;
 use crate::id::{Digest, PluginId};
+use crate::isolation::Isolation;
 
 /// A file and what is asked of it. What speaks for it is looked up when it is first asked for.
 pub(super) struct Case<'a> {
@@ -62,6 +63,12 @@ impl<'a> Case<'a> {
             kind: manifest.kind.clone(),
             name: manifest.name.clone(),
         }
+    }
+
+    /// Where it would run for nobody in particular. A tenant's worker is no reason to admit what others
+    /// would run in process.
+    pub(super) fn isolation(&self) -> Isolation {
+        self.admission.isolation.of(&self.plugin())
     }
 
     /// Where the lock file is, or would be.

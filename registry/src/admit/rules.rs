@@ -9,6 +9,7 @@ use super::lock::{LockError, NotLocked};
 use super::signature::SignatureError;
 use super::trust;
 use super::verdict::Check;
+use crate::isolation::Isolation;
 
 /// A check: where it applies, a predicate, and the words for what it looked at.
 pub(super) struct Rule {
@@ -84,16 +85,30 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         check: "panic-strategy",
         applies: ALWAYS,
-        holds: |case| case.candidate.manifest().panic == PanicStrategy::Unwind,
+        holds: |case| {
+            case.candidate.manifest().panic == PanicStrategy::Unwind
+                || case.isolation() == Isolation::Worker
+        },
         found: |case| {
             format!(
                 "a build with `panic = \"{}\"`",
                 case.candidate.manifest().panic
             )
         },
-        expected: |_| "one with `panic = \"unwind\"`, whose panics can be contained".to_owned(),
-        remedy: |_| {
-            "rebuild the plugin without `panic = \"abort\"` in its Cargo profile".to_owned()
+        expected: |case| {
+            match case.isolation() {
+            Isolation::InProcess => {
+                "one with `panic = \"unwind\"`, whose panics can be contained, or a worker to run it in"
+            }
+            Isolation::Worker => "any, as it runs in a worker",
+        }
+        .to_owned()
+        },
+        remedy: |case| {
+            format!(
+                "rebuild the plugin without `panic = \"abort\"` in its Cargo profile, or run it in a worker: `{} = \"worker\"` in `[isolation.plugins]`",
+                case.candidate.manifest().name
+            )
         },
     },
     Rule {
