@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use floe_plugin_api::Kind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{PluginId, Scope};
 
@@ -57,7 +57,9 @@ impl FromStr for Isolation {
 }
 
 /// What a plugin in a worker may ask the system for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Profile {
