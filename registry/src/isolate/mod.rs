@@ -4,3 +4,5 @@
 //! host                                     worker
 //! Instance ─ pool ─ seat ═ socket pair ═ serve ─ Image ─ Instance
 //! ```
+
+pub(crate) mod sandbox;
