@@ -20,6 +20,9 @@ mod limits;
 mod linux;
 #[cfg(not(unix))]
 mod other;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod unix;
 
