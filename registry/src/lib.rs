@@ -85,6 +85,7 @@ pub use self::id::{
     Build, Digest, ParseDigestError, ParseReferenceError, PluginId, Reference, Scope,
 };
 pub use self::info::{Change, Changes, ExecutorInfo, Held, Inspection, PluginInfo};
+pub use self::isolate::worker;
 pub use self::isolation::{
     Isolation, IsolationRule, IsolationSettings, ParseIsolationError, Patience, Profile,
     WorkerTerms,

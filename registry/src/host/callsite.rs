@@ -53,7 +53,7 @@ fn leak(text: &str) -> &'static str {
 }
 
 /// Makes a callsite known to this process's subscriber; the number stands for it.
-pub(super) fn register(raw: RawCallsite<'_>) -> u64 {
+pub(crate) fn register(raw: RawCallsite<'_>) -> u64 {
     let callsite: &'static BridgedCallsite = Box::leak(Box::new(BridgedCallsite {
         metadata: OnceLock::new(),
         interest: AtomicU8::new(SOMETIMES),
@@ -92,7 +92,7 @@ fn find(number: u64) -> Option<&'static BridgedCallsite> {
 }
 
 /// Whether this process's subscriber wants events of a callsite now.
-pub(super) fn enabled(number: u64) -> bool {
+pub(crate) fn enabled(number: u64) -> bool {
     let Some(callsite) = find(number) else {
         return false;
     };
@@ -108,7 +108,7 @@ pub(super) fn enabled(number: u64) -> bool {
 }
 
 /// Gives this process's subscriber an event.
-pub(super) fn event(number: u64, raw: &[RawField]) {
+pub(crate) fn event(number: u64, raw: &[RawField]) {
     let Some(callsite) = find(number) else { return };
     let metadata = callsite.metadata();
     let owned: Vec<(usize, Box<dyn tracing_core::field::Value + '_>)> = raw

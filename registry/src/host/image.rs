@@ -8,7 +8,7 @@ use floe_plugin_api::abi::{RootModuleRef, contain};
 use floe_plugin_api::{Error, Value};
 use parking_lot::Mutex;
 
-use super::bridge::{Masks, Route, host_for};
+use super::bridge::{HostHandle, Masks, Route, host_for};
 use super::instance::Instance;
 use super::library::{self, OpenError};
 use super::program;
@@ -52,12 +52,23 @@ impl Image {
             return Ok(image.clone());
         }
         // A refusal is not kept: the library that was missing may be there the next time.
-        let image = Arc::new(Self::open(admitted, stored, store)?);
+        let candidate = admitted.candidate();
+        let (path, note) = (candidate.path(), candidate.note());
+        let image = Arc::new(Self::open(path, note, stored, Some(store))?);
         Ok(place.insert(image).clone())
     }
 
-    fn open(admitted: &Admitted, stored: Stored, store: &Store) -> Result<Self, Box<Rejection>> {
-        let path = admitted.candidate().path();
+    /// Maps the one library of a process that has no other. `path` is the file that it is a copy of.
+    pub(crate) fn alone(path: &Path, note: &[u8], stored: Stored) -> Result<Self, Box<Rejection>> {
+        Self::open(path, note, stored, None)
+    }
+
+    fn open(
+        path: &Path,
+        note: &[u8],
+        stored: Stored,
+        store: Option<&Store>,
+    ) -> Result<Self, Box<Rejection>> {
         let refuse = |check, found: String, expected: &str, remedy: &str| {
             Box::new(Rejection::new(
                 Stage::Load,
@@ -101,7 +112,9 @@ impl Image {
         }
         let digest = stored.digest();
         let host = program::identity();
-        let checked = host.and_then(|host| store.layout_checked(digest, host));
+        let checked = host
+            .zip(store)
+            .and_then(|(host, store)| store.layout_checked(digest, host));
         let known = checked.is_some();
         let root = contain(|| match checked {
             Some(checked) => library::root_of_known_layout(header, checked),
@@ -128,12 +141,12 @@ impl Image {
                 ));
             }
         };
-        if let Some(host) = host.filter(|_| !known) {
+        if let Some((host, store)) = host.zip(store).filter(|_| !known) {
             // Only a help for the next time: without it that one checks again.
             let _ = store.remember_layout(digest, host);
         }
         let live = root.manifest()();
-        if live.as_str().as_bytes() != &**admitted.candidate().note() {
+        if live.as_str().as_bytes() != note {
             return Err(refuse(
                 "live-manifest",
                 "code that says another manifest than the file's note".to_owned(),
@@ -169,7 +182,11 @@ impl Image {
         route: Arc<dyn Route>,
     ) -> Result<Instance, Error> {
         self.masks.add(secrets);
-        let host = host_for(route, self.masks.clone());
+        self.start_with(config, host_for(route, self.masks.clone()))
+    }
+
+    /// Starts an instance that has this host.
+    pub(crate) fn start_with(&self, config: &Value, host: HostHandle) -> Result<Instance, Error> {
         match self.root.create()(config, host).into_result() {
             Ok(plugin) => Ok(Instance::new(plugin)),
             Err(error) => Err(error.into()),

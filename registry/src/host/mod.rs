@@ -23,7 +23,12 @@ mod library;
 mod program;
 mod relay;
 
-pub(crate) use bridge::Route;
+/// The host's log, to those that are given a plugin's events.
+pub(crate) mod log {
+    pub(crate) use super::callsite::{enabled, event, register};
+}
+
+pub(crate) use bridge::{HostHandle, Route};
 pub(crate) use image::Image;
 pub(crate) use instance::Instance;
 pub(crate) use relay::{Said, Waited};

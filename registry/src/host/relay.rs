@@ -22,11 +22,30 @@ pub(crate) struct Said {
     node_id: String,
     tenant: String,
     attempt: u32,
-    deadline: Instant,
+    deadline: Option<Instant>,
     watch: RawWatchArc,
 }
 
 impl Said {
+    /// What somebody says of a call, who has not made it in this process.
+    pub(crate) fn saying(
+        execution_id: &str,
+        node_id: &str,
+        tenant: &str,
+        attempt: u32,
+        deadline: Option<Instant>,
+        watch: RawWatchArc,
+    ) -> Self {
+        Self {
+            execution_id: execution_id.to_owned(),
+            node_id: node_id.to_owned(),
+            tenant: tenant.to_owned(),
+            attempt,
+            deadline,
+            watch,
+        }
+    }
+
     /// Copies what a caller said; the call is to end by `deadline`.
     pub(crate) fn of(call: &RawCallRef<'_>, deadline: Instant) -> Self {
         Self {
@@ -34,7 +53,7 @@ impl Said {
             node_id: call.node_id().into(),
             tenant: call.tenant().into(),
             attempt: call.attempt(),
-            deadline,
+            deadline: Some(deadline),
             watch: call.watch(),
         }
     }
@@ -104,17 +123,18 @@ impl<W: Waited> RawCall for Relayed<W> {
 /// Whether anybody waits for a relayed call.
 #[derive(Clone)]
 struct Watching<W> {
-    deadline: Instant,
+    deadline: Option<Instant>,
     watch: RawWatchArc,
     waited: W,
 }
 
 impl<W: Waited> RawWatch for Watching<W> {
     fn remaining_ns(&self) -> u64 {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        u64::try_from(left.as_nanos())
-            .unwrap_or(u64::MAX - 1)
-            .min(self.watch.remaining_ns())
+        let own = self.deadline.map_or(u64::MAX, |deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1)
+        });
+        own.min(self.watch.remaining_ns())
     }
 
     fn is_cancelled(&self) -> bool {

@@ -7,8 +7,8 @@
 //! system calls come last, as the steps before make some that are denied afterwards.
 //!
 //! What is open already stays open: a sandbox keeps a process from opening more. So a worker holds its socket
-//! and its standard streams before, and nothing else. The socket is a stream: through one that takes
-//! datagrams, others could be written to.
+//! and its standard streams before, and nothing else. The socket is of a pair and keeps to
+//! its other end: through one that takes datagrams, others could be written to.
 
 #[cfg(target_os = "linux")]
 mod calls;

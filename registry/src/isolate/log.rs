@@ -1,0 +1,234 @@
+//! What a worker's plugin logs and prints, in the host's log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use floe_plugin_api::Value;
+use floe_plugin_api::abi::abi_stable::std_types::{ROption, RStr};
+use floe_plugin_api::abi::{RawCallsite, RawField, contain};
+use parking_lot::Mutex;
+use tracing::level_filters::LevelFilter;
+
+use super::recipe::Recipe;
+use super::wire::frame::FromWorker;
+use crate::host::log as host;
+
+/// How many events and lines a second one worker may log, and as many at once.
+const A_SECOND: u32 = 1_000;
+
+/// How many places that log one plugin may have. Each is kept for ever.
+const PLACES: usize = 4_096;
+
+/// What a place in a plugin's source is told from others by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    level: u8,
+    name: String,
+    target: String,
+    file: Option<String>,
+    line: Option<u32>,
+    fields: Vec<String>,
+}
+
+/// Which of the host's numbers a plugin's places have, whatever worker they are in.
+pub(super) type Places = Mutex<HashMap<Place, u64>>;
+
+/// Which stream a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Out,
+    Err,
+}
+
+/// The log of one worker.
+pub(crate) struct Log {
+    recipe: Arc<Recipe>,
+    /// The host's number of each of the worker's places.
+    numbers: Mutex<HashMap<u64, u64>>,
+    allowance: Mutex<Allowance>,
+}
+
+/// The most detailed level that the host's log wants now: 0 none, 1 error, and so on to 5 trace.
+pub(super) fn level() -> u8 {
+    match LevelFilter::current() {
+        LevelFilter::OFF => 0,
+        LevelFilter::ERROR => 1,
+        LevelFilter::WARN => 2,
+        LevelFilter::INFO => 3,
+        LevelFilter::DEBUG => 4,
+        _ => 5,
+    }
+}
+
+impl Log {
+    pub(super) fn new(recipe: Arc<Recipe>) -> Self {
+        Self {
+            recipe,
+            numbers: Mutex::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
+        }
+    }
+
+    /// Takes note of a place that logs.
+    pub(super) fn callsite(&self, said: &FromWorker<'_>) {
+        let FromWorker::Callsite {
+            number,
+            level,
+            name,
+            target,
+            file,
+            line,
+            module_path,
+            fields,
+        } = said
+        else {
+            return;
+        };
+        let place = Place {
+            level: *level,
+            name: (*name).to_owned(),
+            target: (*target).to_owned(),
+            file: file.map(str::to_owned),
+            line: *line,
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        };
+        let mut places = self.recipe.places.lock();
+        let own = match places.get(&place) {
+            Some(own) => *own,
+            None if places.len() >= PLACES => return,
+            None => {
+                let fields: Vec<RStr<'_>> = fields.iter().map(|&field| field.into()).collect();
+                let registered = contain(|| {
+                    host::register(RawCallsite {
+                        name: (*name).into(),
+                        target: (*target).into(),
+                        level: *level,
+                        file: optional(*file),
+                        line: (*line).into(),
+                        module_path: optional(*module_path),
+                        fields: fields.as_slice().into(),
+                    })
+                });
+                let Ok(own) = registered else { return };
+                places.insert(place, own);
+                own
+            }
+        };
+        drop(places);
+        let mut numbers = self.numbers.lock();
+        if numbers.len() < PLACES {
+            numbers.insert(*number, own);
+        }
+    }
+
+    /// Gives the host's log an event.
+    pub(super) fn event(&self, callsite: u64, fields: &[(u32, bool)], values: Value) {
+        let own = self.numbers.lock().get(&callsite).copied();
+        let Some(own) = own.filter(|own| host::enabled(*own)) else {
+            return;
+        };
+        if !self.may_log() {
+            return;
+        }
+        let Value::List(values) = values else { return };
+        let fields: Vec<RawField> = fields
+            .iter()
+            .zip(values)
+            .map(|(&(index, formatted), value)| RawField {
+                index,
+                formatted,
+                value: self.recipe.secrets.mask_value(&value),
+            })
+            .collect();
+        // A subscriber that panics has told its own panic hook.
+        let _ = contain(|| host::event(own, &fields));
+    }
+
+    /// Gives the host's log a line that the plugin printed.
+    pub(super) fn line(&self, stream: Stream, line: &str) {
+        if line.is_empty() || !self.may_log() {
+            return;
+        }
+        let line = self.recipe.secrets.mask(line);
+        let plugin = &self.recipe.title;
+        let _ = contain(|| match stream {
+            Stream::Out => tracing::info!(target: "floe::output", %plugin, "{line}"),
+            Stream::Err => tracing::warn!(target: "floe::output", %plugin, "{line}"),
+        });
+    }
+
+    fn may_log(&self) -> bool {
+        let (may, dropped) = self.allowance.lock().take(Instant::now());
+        if let Some(dropped) = dropped {
+            let plugin = &self.recipe.title;
+            let _ = contain(|| {
+                tracing::warn!(%plugin, dropped, "logs more than {A_SECOND} lines a second: what was above was left out");
+            });
+        }
+        may
+    }
+}
+
+fn optional(text: Option<&str>) -> ROption<RStr<'_>> {
+    text.map(RStr::from).into()
+}
+
+/// How much may be logged still.
+struct Allowance {
+    left: u32,
+    since: Instant,
+    dropped: u64,
+}
+
+impl Allowance {
+    const fn new(now: Instant) -> Self {
+        Self {
+            left: A_SECOND,
+            since: now,
+            dropped: 0,
+        }
+    }
+
+    /// Whether one more may be logged; and how many were not, when that can be told again.
+    fn take(&mut self, now: Instant) -> (bool, Option<u64>) {
+        let mut told = None;
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            self.since = now;
+            self.left = A_SECOND;
+            if self.dropped > 0 {
+                told = Some(std::mem::take(&mut self.dropped));
+            }
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                (true, told)
+            }
+            None => {
+                self.dropped += 1;
+                // At once, and then once a second: who floods may never stop.
+                (false, (self.dropped == 1).then_some(1))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_and_told() {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(start);
+        for _ in 0..A_SECOND {
+            assert_eq!(allowance.take(start), (true, None));
+        }
+        assert_eq!(allowance.take(start), (false, Some(1)));
+        assert_eq!(allowance.take(start), (false, None));
+        let later = start + Duration::from_secs(1);
+        assert_eq!(allowance.take(later), (true, Some(2)));
+        assert_eq!(allowance.take(later), (true, None));
+    }
+}

@@ -1,0 +1,421 @@
+//! What a worker does.
+//!
+//! ```text
+//! started ─ alone ─ hello ─ sandbox ─ welcome ─ load ─ threads: take a frame, do it, answer
+//! ```
+//!
+//! Before it maps a plugin's code it gives up all that is not needed for that. Afterwards nothing here is
+//! believed by the host: the plugin may do to this process what it likes.
+//!
+//! A thread takes a frame from the socket and does what it asks. It sees to it first that another one waits for
+//! the next frame, so that a call can be cancelled, and others made, while it is in the plugin.
+
+mod alone;
+mod asking;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use floe_plugin_api::abi::contain;
+use floe_plugin_api::{CallOptions, Error, ErrorKind, HealthState, Value, value};
+use parking_lot::{Mutex, RwLock};
+
+use self::asking::Host;
+use super::errors;
+use super::process::AT_ONCE;
+use super::sandbox;
+use super::spawn::PARENT;
+use super::wire::channel::{Buffer, Channel, Received};
+use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker};
+use super::wire::packet::{Came, Packet, Values};
+use super::wire::value::Malformed;
+use crate::admit::Stored;
+use crate::error::Rejection;
+use crate::host::{Image, Instance, Said, Waited};
+
+/// How many threads wait for frames or are in the plugin at most: as many as calls, and a few that listen.
+const THREADS: usize = AT_ONCE + 4;
+
+/// What a worker works with.
+pub(super) struct Server {
+    channel: Channel,
+    image: Image,
+    instance: RwLock<Option<Instance>>,
+    /// The calls that are inside, and whether they are still waited for.
+    calls: Mutex<HashMap<u64, Arc<Given>>>,
+    /// What the plugin has asked of the host, and who waits for it.
+    asked: Mutex<HashMap<u64, mpsc::Sender<Result<Value, Error>>>>,
+    asks: AtomicU64,
+    /// The most detailed level that the host's log wants.
+    level: AtomicU8,
+    callsites: Mutex<Vec<u8>>,
+    /// How many threads there are, and how many of them wait for a frame.
+    threads: AtomicUsize,
+    listening: AtomicUsize,
+}
+
+/// Whether a call is waited for.
+#[derive(Default)]
+struct Given {
+    up: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Waiting(Arc<Given>);
+
+impl Waited for Waiting {
+    fn is_given_up(&self) -> bool {
+        self.0.up.load(Ordering::Acquire)
+    }
+}
+
+/// Why a worker ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Over {
+    /// It was not started by a host.
+    #[error(
+        "this program is started by a floe host, which speaks to it through its standard input; to call a plugin, use `floe call`"
+    )]
+    NoHost,
+    /// The host is there no more.
+    #[error("the host is gone")]
+    HostGone,
+    /// The host is another release's.
+    #[error("the host is of release `{0}`, this worker of `{RELEASE}`")]
+    OtherRelease(String),
+    /// The host says what cannot be understood.
+    #[error("the host sent {0}")]
+    Malformed(#[from] Malformed),
+    /// The system does not give what is needed.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl From<rustix::io::Errno> for Over {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::System(error.into())
+    }
+}
+
+/// Serves the host that has started this process, until it is gone.
+pub(crate) fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible, Over> {
+    let mut arguments = arguments.into_iter();
+    let parent = (arguments.next() == Some(PARENT.into()))
+        .then(|| arguments.next())
+        .flatten()
+        .and_then(|parent| parent.to_str()?.parse().ok())
+        .ok_or(Over::NoHost)?;
+    let channel = alone::become_worker(parent)?;
+    let mut buffer = Buffer::take();
+
+    let (length, _) = next(&channel, &mut buffer)?;
+    let (head, _) = Came::new(buffer.message(length), None)?.open::<ToWorker<'_>>()?;
+    let ToWorker::Hello {
+        magic: MAGIC,
+        protocol,
+        release,
+        sandbox,
+        library,
+    } = head
+    else {
+        return Err(Malformed::new("no greeting").into());
+    };
+    let library = PathBuf::from(OsStr::from_bytes(library));
+    let fits = protocol == PROTOCOL && release == RELEASE;
+    let missing = if fits {
+        sandbox::apply(&sandbox, &library)
+    } else {
+        Vec::new()
+    };
+    let welcome = FromWorker::Welcome {
+        magic: MAGIC,
+        protocol: PROTOCOL,
+        release: RELEASE,
+        missing: missing.into_iter().map(Into::into).collect(),
+    };
+    send(&channel, &welcome, None)?;
+    if !fits {
+        return Err(Over::OtherRelease(release.to_owned()));
+    }
+
+    let (length, file) = next(&channel, &mut buffer)?;
+    let came = Came::new(buffer.message(length), file)?;
+    let (head, values) = came.open::<ToWorker<'_>>()?;
+    let (ToWorker::Load { original, note }, Some(file)) = (head, values.into_file()) else {
+        return Err(Malformed::new("no library").into());
+    };
+    let original = Path::new(OsStr::from_bytes(original));
+    let image = match load(original, note, library, file) {
+        Ok(image) => image,
+        Err(rejection) => {
+            let refused = FromWorker::Refused {
+                check: rejection.check,
+                found: &rejection.found,
+                expected: &rejection.expected,
+                remedy: &rejection.remedy,
+            };
+            send(&channel, &refused, None)?;
+            // The host ends it.
+            let _ = next(&channel, &mut buffer);
+            return Err(Over::HostGone);
+        }
+    };
+    send(&channel, &FromWorker::Loaded, None)?;
+    drop(buffer);
+
+    let server = Arc::new(Server {
+        channel,
+        image,
+        instance: RwLock::default(),
+        calls: Mutex::default(),
+        asked: Mutex::default(),
+        asks: AtomicU64::new(0),
+        level: AtomicU8::new(0),
+        callsites: Mutex::default(),
+        threads: AtomicUsize::new(1),
+        listening: AtomicUsize::new(0),
+    });
+    Err(server.listen())
+}
+
+/// Maps the copy that the host has verified: what is under its path must be what the host has open.
+fn load(
+    original: &Path,
+    note: &[u8],
+    path: PathBuf,
+    file: File,
+) -> Result<Image, Box<Rejection>> {
+    let copy = Stored::handed_over(path, file, original)?;
+    Image::alone(original, note, copy)
+}
+
+/// The next message.
+fn next(channel: &Channel, buffer: &mut Buffer) -> Result<(usize, Option<File>), Over> {
+    match channel.receive(buffer)? {
+        Received::Message(length, file) => Ok((length, file)),
+        Received::Nothing => Err(Malformed::new("nothing").into()),
+        Received::End => Err(Over::HostGone),
+    }
+}
+
+fn send(channel: &Channel, head: &FromWorker<'_>, value: Option<&Value>) -> Result<(), Over> {
+    let packet = Packet::new(head, value).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(channel.send(&packet)?)
+}
+
+impl Server {
+    /// Takes frames and does what they ask, until the host is gone.
+    fn listen(self: &Arc<Self>) -> Over {
+        let mut buffer = Buffer::take();
+        loop {
+            self.listening.fetch_add(1, Ordering::AcqRel);
+            let next = next(&self.channel, &mut buffer);
+            self.listening.fetch_sub(1, Ordering::AcqRel);
+            let heard = next.and_then(|(length, file)| {
+                let came = Came::new(buffer.message(length), file)?;
+                let (head, values) = came.open::<ToWorker<'_>>()?;
+                self.hear(head, values)
+            });
+            if let Err(over) = heard {
+                alone::end();
+                return over;
+            }
+        }
+    }
+
+    /// Sees to it that somebody waits for the next frame while this thread is in the plugin.
+    fn have_another_listen(self: &Arc<Self>) {
+        if self.listening.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        if self.threads.fetch_add(1, Ordering::AcqRel) >= THREADS {
+            self.threads.fetch_sub(1, Ordering::AcqRel);
+            return;
+        }
+        let own = self.clone();
+        let started = thread::Builder::new()
+            .name("floe-serve".to_owned())
+            .spawn(move || drop(own.listen()));
+        if started.is_err() {
+            self.threads.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn hear(self: &Arc<Self>, head: ToWorker<'_>, values: Values<'_>) -> Result<(), Over> {
+        match head {
+            ToWorker::Call {
+                request,
+                operation,
+                level,
+                said,
+            } => {
+                self.level.store(level, Ordering::Relaxed);
+                let input = values.one()?;
+                let given = Arc::new(Given::default());
+                self.calls.lock().insert(request, given.clone());
+                self.have_another_listen();
+                let answer = self.call(request, operation, &input, said, given);
+                self.calls.lock().remove(&request);
+                self.answer(request, answer)
+            }
+            ToWorker::Cancel { request } => {
+                if let Some(given) = self.calls.lock().get(&request) {
+                    given.up.store(true, Ordering::Release);
+                }
+                Ok(())
+            }
+            ToWorker::Answer { ask, failed } => {
+                let value = values.one()?;
+                let answer = if failed {
+                    Err(errors::read(&value))
+                } else {
+                    Ok(value)
+                };
+                if let Some(waits) = self.asked.lock().remove(&ask) {
+                    let _ = waits.send(answer);
+                }
+                Ok(())
+            }
+            ToWorker::Create { request, level } => {
+                self.level.store(level, Ordering::Relaxed);
+                let config = values.one()?;
+                self.have_another_listen();
+                let created = self.image.start_with(&config, Host::handle(self));
+                let answer = created.map(|instance| {
+                    *self.instance.write() = Some(instance);
+                    Value::Null
+                });
+                self.answer(request, answer)
+            }
+            ToWorker::Describe { request } => {
+                self.have_another_listen();
+                self.answer(request, self.image.describe().map(Value::from))
+            }
+            ToWorker::Health { request } => {
+                self.have_another_listen();
+                let said = match &*self.instance.read() {
+                    Some(instance) => instance.health(),
+                    None => Err(not_started()),
+                };
+                let answer = said.map(|health| {
+                    let state = match health.state {
+                        HealthState::Healthy => 0_u64,
+                        HealthState::Degraded => 1,
+                        _ => 2,
+                    };
+                    value!({"state": state, "message": (health.message), "details": (health.details)})
+                });
+                self.answer(request, answer)
+            }
+            ToWorker::Stop { request } => {
+                self.have_another_listen();
+                let instance = self.instance.write().take();
+                let answer = match instance {
+                    Some(instance) => instance.stop().map(|()| Value::Null),
+                    None => Ok(Value::Null),
+                };
+                self.answer(request, answer)
+            }
+            ToWorker::Hello { .. } | ToWorker::Load { .. } => {
+                Err(Malformed::new("a word out of its turn").into())
+            }
+        }
+    }
+
+    fn call(
+        self: &Arc<Self>,
+        request: u64,
+        operation: u32,
+        input: &Value,
+        said: Saying<'_>,
+        given: Arc<Given>,
+    ) -> Result<Value, Error> {
+        let instance = self.instance.read();
+        let instance = instance.as_ref().ok_or_else(not_started)?;
+        let none = CallOptions::new();
+        let deadline = (said.remaining_ns != u64::MAX)
+            .then(|| Instant::now().checked_add(Duration::from_nanos(said.remaining_ns)))
+            .flatten();
+        let said = Said::saying(
+            said.execution_id,
+            said.node_id,
+            said.tenant,
+            said.attempt,
+            deadline,
+            none.raw().watch(),
+        );
+        let own = self.clone();
+        let call = said.relayed(
+            Waiting(given),
+            Box::new(move |fraction, message| own.tell_progress(request, fraction, message)),
+        );
+        let _inside = asking::During::enter(request);
+        let mut output = Value::Null;
+        instance.execute(operation, input, call.raw(), &mut output)?;
+        Ok(output)
+    }
+
+    fn tell_progress(&self, request: u64, fraction: f64, message: &str) {
+        /// Longer than any line that is read.
+        const LONGEST: usize = 4 << 10;
+
+        let end = message.floor_char_boundary(LONGEST);
+        let progress = FromWorker::Progress {
+            request,
+            fraction,
+            message: message.get(..end).unwrap_or_default(),
+        };
+        // Who waits is gone, and so will this process be.
+        let _ = send(&self.channel, &progress, None);
+    }
+
+    fn answer(&self, request: u64, answer: Result<Value, Error>) -> Result<(), Over> {
+        match answer {
+            Ok(value) => {
+                let done = FromWorker::Done { request };
+                match Packet::new(&done, [&value]) {
+                    Ok(packet) => Ok(self.channel.send(&packet)?),
+                    Err(error) => self.fail(
+                        request,
+                        Error::new(
+                            ErrorKind::ResourceExhausted,
+                            format!("the output cannot be passed from a worker: {error}"),
+                        ),
+                    ),
+                }
+            }
+            Err(error) => self.fail(request, error),
+        }
+    }
+
+    fn fail(&self, request: u64, error: Error) -> Result<(), Over> {
+        let failed = FromWorker::Failed { request };
+        let error = errors::write(error);
+        match Packet::new(&failed, [&error]) {
+            Ok(packet) => Ok(self.channel.send(&packet)?),
+            Err(found) => {
+                let error = errors::write(errors::lost(format!(
+                    "an error that cannot be passed from a worker: {found}"
+                )));
+                send(&self.channel, &failed, Some(&error))
+            }
+        }
+    }
+}
+
+fn not_started() -> Error {
+    errors::lost("the plugin is not started in this worker")
+}
+
+/// Does something that must not end this process by a panic.
+fn quietly<T>(act: impl FnOnce() -> T) -> Option<T> {
+    contain(act).ok()
+}

@@ -1,0 +1,343 @@
+//! A frame as bytes, and a file beside it where it is large.
+
+use std::fs::File;
+use std::io::{self, IoSlice, Write};
+use std::os::fd::OwnedFd;
+
+use floe_plugin_api::Value;
+use serde::{Deserialize, Serialize};
+
+use super::value::{self, Aside, Malformed, Nothing, Place};
+
+/// The bytes before the head.
+const PREFIX: usize = 9;
+
+/// The longest message that goes through the socket; values that make it longer go beside it.
+///
+/// A socket takes messages up to its buffer, which is 208 KiB by default. From about 64 KiB on, a file that is
+/// passed is quicker than a message.
+pub(crate) const LONGEST: usize = 72 << 10;
+
+/// The most bytes that one frame may have in all.
+const LARGEST: u64 = 1 << 30;
+
+/// The most pieces that are written as they lie.
+const PIECES: usize = 64;
+
+/// How values are passed.
+const BEHIND: u8 = 0;
+const BESIDE: u8 = 1;
+
+/// Why a frame cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsendable {
+    #[error("a value is nested deeper than {} levels", value::DEPTH)]
+    TooDeep,
+    #[error("the values have {0} bytes, and a worker takes {LARGEST} at most")]
+    TooLarge(u64),
+    #[error("the names that go with it have {0} bytes, and a worker takes {LONGEST} at most")]
+    HeadTooLong(usize),
+    #[error("a path that goes with it is no UTF-8 text")]
+    Head,
+    #[error("no memory to pass the values in: {0}")]
+    NoMemory(#[from] io::Error),
+}
+
+/// A frame, ready to be sent.
+pub(crate) struct Packet<'a> {
+    bytes: Vec<u8>,
+    pieces: Vec<&'a [u8]>,
+    pub(crate) file: Option<OwnedFd>,
+}
+
+impl<'a> Packet<'a> {
+    /// A frame of a head and its values.
+    pub(crate) fn new(
+        head: &impl Serialize,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<Self, Unsendable> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.resize(PREFIX, 0);
+        let mut bytes = postcard::to_extend(head, bytes).map_err(|_| Unsendable::Head)?;
+        let head = bytes.len();
+        let mut pieces = Vec::new();
+        for each in values {
+            value::encode(each, Place::Aside, &mut bytes, &mut pieces)
+                .map_err(|_| Unsendable::TooDeep)?;
+        }
+        let aside: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut packet = Self {
+            bytes,
+            pieces,
+            file: None,
+        };
+        if packet.bytes.len() + aside > LONGEST {
+            packet.put_beside(head, aside)?;
+        } else if packet.pieces.len() > PIECES {
+            for piece in std::mem::take(&mut packet.pieces) {
+                packet.bytes.extend_from_slice(piece);
+            }
+            packet.seal(packet.bytes.len() - PREFIX - aside, 0, BEHIND);
+            return Ok(packet);
+        }
+        let form = if packet.file.is_some() { BESIDE } else { BEHIND };
+        let behind = if form == BEHIND { aside } else { 0 };
+        packet.seal(packet.bytes.len() - PREFIX, behind, form);
+        Ok(packet)
+    }
+
+    /// Writes the prefix.
+    fn seal(&mut self, skeleton: usize, behind: usize, form: u8) {
+        let length = self.bytes.len() - 4 + behind;
+        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        if let Some((prefix, _)) = self.bytes.split_first_chunk_mut::<PREFIX>() {
+            let [a, b, c, d] = number(length);
+            let [e, f, g, h] = number(skeleton);
+            *prefix = [a, b, c, d, e, f, g, h, form];
+        }
+    }
+
+    fn put_beside(&mut self, head: usize, aside: usize) -> Result<(), Unsendable> {
+        if head > LONGEST {
+            return Err(Unsendable::HeadTooLong(head));
+        }
+        let skeleton = self.bytes.split_off(head);
+        let size = (8 + skeleton.len() + aside) as u64;
+        if size > LARGEST {
+            return Err(Unsendable::TooLarge(size));
+        }
+        let length = (skeleton.len() as u64).to_le_bytes();
+        let mut slices = Vec::with_capacity(self.pieces.len() + 2);
+        slices.push(IoSlice::new(&length));
+        slices.push(IoSlice::new(&skeleton));
+        let pieces = std::mem::take(&mut self.pieces);
+        slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        self.file = Some(shared(&mut slices)?.into());
+        Ok(())
+    }
+
+    /// What goes through the socket, in order.
+    pub(crate) fn slices<'b>(&'b self, onto: &mut Vec<IoSlice<'b>>) {
+        onto.push(IoSlice::new(&self.bytes));
+        onto.extend(self.pieces.iter().map(|piece| IoSlice::new(piece)));
+    }
+}
+
+/// Writes slices to memory that can be passed to another process, and that nobody changes afterwards.
+fn shared(mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
+    let mut file = memory()?;
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        // The system takes 1,024 slices at once.
+        let some = slices.len().min(1_000);
+        let written = file.write_vectored(slices.get(..some).unwrap_or_default())?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        IoSlice::advance_slices(&mut slices, written);
+    }
+    seal(&file)?;
+    Ok(file)
+}
+
+#[cfg(target_os = "linux")]
+fn memory() -> io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    match memfd_create("floe", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING) {
+        Ok(file) => Ok(file.into()),
+        // A container may forbid it.
+        Err(_) => tempfile::tempfile(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn memory() -> io::Result<File> {
+    tempfile::tempfile()
+}
+
+#[cfg(target_os = "linux")]
+fn seal(file: &File) -> io::Result<()> {
+    use rustix::fs::{SealFlags, fcntl_add_seals};
+    use rustix::io::Errno;
+
+    let all = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    match fcntl_add_seals(file, all) {
+        // A file of a disk knows no seals; it is read by copy, so a change of it does no harm.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn seal(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// A frame that came.
+pub(crate) struct Came<'b> {
+    head: &'b [u8],
+    pieces: &'b [u8],
+    beside: bool,
+    file: Option<File>,
+}
+
+impl<'b> Came<'b> {
+    /// Looks whether a message is a whole frame.
+    pub(crate) fn new(message: &'b [u8], file: Option<File>) -> Result<Self, Malformed> {
+        let cut = || Malformed::new("a frame that is cut short");
+        let (prefix, body) = message.split_first_chunk::<PREFIX>().ok_or_else(cut)?;
+        let [a, b, c, d, e, f, g, h, form] = *prefix;
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        let skeleton = u32::from_le_bytes([e, f, g, h]) as usize;
+        if length != message.len() - 4 {
+            return Err(Malformed::new(format!(
+                "a frame of {} bytes that says it has {length}",
+                message.len() - 4
+            )));
+        }
+        let (head, pieces) = body.split_at_checked(skeleton).ok_or_else(cut)?;
+        match form {
+            BEHIND => {}
+            BESIDE if file.is_some() => {}
+            _ => return Err(Malformed::new("a frame whose values are not where it says")),
+        }
+        Ok(Self {
+            head,
+            pieces,
+            beside: form == BESIDE,
+            file,
+        })
+    }
+
+    /// Reads the head; the values come after it.
+    pub(crate) fn open<T: Deserialize<'b>>(self) -> Result<(T, Values<'b>), Malformed> {
+        let (head, skeleton) = postcard::take_from_bytes(self.head)
+            .map_err(|error| Malformed::new(format!("a frame whose head is none: {error}")))?;
+        let values = Values {
+            skeleton,
+            pieces: self.pieces,
+            beside: self.beside,
+            file: self.file,
+        };
+        Ok((head, values))
+    }
+}
+
+/// What comes after a head.
+pub(crate) struct Values<'b> {
+    skeleton: &'b [u8],
+    pieces: &'b [u8],
+    beside: bool,
+    file: Option<File>,
+}
+
+impl Values<'_> {
+    /// The one value.
+    pub(crate) fn one(self) -> Result<Value, Malformed> {
+        if let Some(file) = self.file.filter(|_| self.beside) {
+            return from_file(&file);
+        }
+        let mut pieces = Behind(self.pieces);
+        let (value, rest) = if self.pieces.is_empty() {
+            value::decode(self.skeleton, &mut Nothing)?
+        } else {
+            value::decode(self.skeleton, &mut pieces)?
+        };
+        if !rest.is_empty() || !pieces.0.is_empty() {
+            return Err(Malformed::new("a frame with more than its values"));
+        }
+        Ok(value)
+    }
+
+    /// The file that came, whatever is in it.
+    pub(crate) fn into_file(self) -> Option<File> {
+        self.file
+    }
+}
+
+/// Pieces that follow in the message.
+struct Behind<'b>(&'b [u8]);
+
+impl Aside for Behind<'_> {
+    fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
+        let (piece, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or_else(|| Malformed::new("a piece that is not there"))?;
+        self.0 = rest;
+        Ok(piece.to_vec())
+    }
+}
+
+fn from_file(file: &File) -> Result<Value, Malformed> {
+    let size = plain_size(file)?;
+    let mut pieces = Beside {
+        file,
+        at: 0,
+        left: size,
+    };
+    let length = pieces.next(8)?;
+    let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
+    let length = usize::try_from(length).map_err(|_| Malformed::new("a skeleton without end"))?;
+    let skeleton = pieces.next(length)?;
+    let (value, rest) = value::decode(&skeleton, &mut pieces)?;
+    if !rest.is_empty() || pieces.left > 0 {
+        return Err(Malformed::new("a frame with more than its values"));
+    }
+    Ok(value)
+}
+
+/// The size of a file from which can be read without waiting for anybody.
+fn plain_size(file: &File) -> Result<u64, Malformed> {
+    let unreadable = |error: io::Error| Malformed::new(format!("a file that cannot be read: {error}"));
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() || !is_memory(file) {
+        return Err(Malformed::new("a file that is no memory"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(Malformed::new(format!(
+            "values of {} bytes, and {LARGEST} is the most",
+            metadata.len()
+        )));
+    }
+    Ok(metadata.len())
+}
+
+/// Whether a file is memory, or this system has none to pass.
+#[cfg(target_os = "linux")]
+fn is_memory(file: &File) -> bool {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_get_seals, memfd_create};
+
+    let sealed = fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::WRITE));
+    sealed || memfd_create("floe", MemfdFlags::CLOEXEC).is_err()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_memory(_file: &File) -> bool {
+    true
+}
+
+/// Pieces that are in a file.
+struct Beside<'f> {
+    file: &'f File,
+    at: u64,
+    left: u64,
+}
+
+impl Aside for Beside<'_> {
+    fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
+        use std::os::unix::fs::FileExt;
+
+        if length as u64 > self.left {
+            return Err(Malformed::new("a piece that is not there"));
+        }
+        let mut piece = vec![0; length];
+        self.file
+            .read_exact_at(&mut piece, self.at)
+            .map_err(|error| Malformed::new(format!("a piece that cannot be read: {error}")))?;
+        self.at += length as u64;
+        self.left -= length as u64;
+        Ok(piece)
+    }
+}
