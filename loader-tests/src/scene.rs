@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::{Value, value};
-use floe_registry::{CallError, LookupError, Registry, RegistryBuilder, Rejection, TrustSettings};
+use floe_registry::{CallError, Isolation, IsolationSettings, LookupError, Registry, RegistryBuilder, Rejection, TrustSettings};
 use tempfile::TempDir;
 
 use crate::fixtures::Fixture;
@@ -15,11 +15,35 @@ use crate::refusal::Refused;
 /// The name of the plugin that is in every scene.
 pub const GOOD: &str = "good";
 
+/// The variable by which all scenes can be tried with workers: `worker`. Tests of what only happens in one
+/// process fail then.
+const EVERYWHERE: &str = "FLOE_TESTS_ISOLATION";
+
+/// The program in which isolated plugins of the tests run.
+pub fn worker() -> PathBuf {
+    let own = std::env::current_exe().expect("the test's own program");
+    let places = own.ancestors().skip(1).take(2);
+    let mut places = places.map(|directory| directory.join("loader-tests-worker"));
+    let there = places.find(|place| place.is_file());
+    there.expect("`loader-tests-worker`, which cargo builds with the tests")
+}
+
+fn everywhere() -> IsolationSettings {
+    match std::env::var(EVERYWHERE) {
+        Ok(isolation) => {
+            let isolation: Isolation = isolation.parse().expect("an isolation");
+            IsolationSettings::new(isolation).program(worker())
+        }
+        Err(_) => IsolationSettings::default(),
+    }
+}
+
 /// A plugin directory with a good plugin in it, and a store.
 #[derive(Debug)]
 pub struct Scene {
     root: TempDir,
     trust: TrustSettings,
+    isolation: IsolationSettings,
 }
 
 impl Scene {
@@ -51,6 +75,7 @@ impl Scene {
         Self {
             root,
             trust: TrustSettings::default(),
+            isolation: everywhere(),
         }
     }
 
@@ -99,6 +124,12 @@ impl Scene {
             .directory(self.plugins())
             .store(self.store())
             .trust(self.trust.clone())
+            .isolation(self.isolation.clone())
+    }
+
+    /// Sets where the plugins of the scene's registries run.
+    pub fn isolation(&mut self, isolation: impl Into<IsolationSettings>) {
+        self.isolation = isolation.into().program(worker());
     }
 
     /// A registry of the scene.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use floe_plugin_api::{ApiVersion, Value};
 
 use crate::admit::{Admission, QuarantineSettings, State, Store, TrustSettings};
@@ -186,7 +188,7 @@ impl RegistryBuilder {
     /// # drop(builder);
     /// ```
     pub fn isolation(mut self, settings: impl Into<IsolationSettings>) -> Self {
-        self.admission.isolation = settings.into();
+        self.admission.isolation = Arc::new(ArcSwap::from_pointee(settings.into()));
         self
     }
 
@@ -327,7 +329,7 @@ mod tests {
         assert_eq!(builder.deadlines, settings.deadlines);
         assert_eq!(builder.circuit, settings.circuit);
         assert_eq!(builder.parallel, 2);
-        assert_eq!(builder.admission.isolation, settings.isolation);
+        assert_eq!(**builder.admission.isolation.load(), settings.isolation);
         let effective = builder
             .sources()
             .of("a")

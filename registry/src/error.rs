@@ -398,6 +398,8 @@ pub enum Begun {
     Yes,
     /// None was free to.
     No,
+    /// It did, in a worker, which was killed: nothing of it goes on.
+    Killed,
     /// It did, and failed in this program.
     Failed,
 }
@@ -410,6 +412,7 @@ fn outcome(allowed: Duration, begun: Begun) -> String {
         Begun::No => format!(
             "was not begun within {allowed:.1?}: all threads are in other plugins; allow it more time"
         ),
+        Begun::Killed => format!("had not ended after {allowed:.1?}; its worker was killed"),
         Begun::Failed => "failed in this program; see its log".to_owned(),
     }
 }

@@ -343,6 +343,16 @@ pub(crate) enum Held {
     Worker(Box<WorkerTerms>),
 }
 
+impl Held {
+    /// Where it runs.
+    pub(crate) const fn isolation(&self) -> Isolation {
+        match self {
+            Self::InProcess => Isolation::InProcess,
+            Self::Worker(_) => Isolation::Worker,
+        }
+    }
+}
+
 impl IsolationSettings {
     /// Where plugins run in general, and nothing else.
     #[must_use]

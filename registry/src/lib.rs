@@ -85,6 +85,7 @@ pub use self::id::{
     Build, Digest, ParseDigestError, ParseReferenceError, PluginId, Reference, Scope,
 };
 pub use self::info::{Change, Changes, ExecutorInfo, Held, Inspection, PluginInfo};
+pub use self::isolate::sandbox::{Offer, offers};
 pub use self::isolate::worker;
 pub use self::isolation::{
     Isolation, IsolationRule, IsolationSettings, ParseIsolationError, Patience, Profile,
@@ -92,7 +93,8 @@ pub use self::isolation::{
 };
 pub use self::lifecycle::{
     Abandoned, CacheStats, HealthReport, InstanceStop, Mode, PluginHealth, PluginStart, Standing,
-    StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError,
+    StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError, WorkerInfo,
+    WorkersStats,
 };
 pub use self::private::PrivateError;
 pub use self::registry::{

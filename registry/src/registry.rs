@@ -106,6 +106,7 @@ impl Registry {
             quarantine: builder.quarantine,
         };
         let sources = builder.sources();
+        let isolation = builder.admission.isolation.clone();
         let parts = Parts {
             directories: builder.directories,
             admission: builder.admission,
@@ -119,6 +120,7 @@ impl Registry {
             builder.deadlines,
             builder.circuit,
             Recorders::new(builder.statistics),
+            isolation,
             builder.events,
         );
         Self {

@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
     /// Where it would run for nobody in particular. A tenant's worker is no reason to admit what others
     /// would run in process.
     pub(super) fn isolation(&self) -> Isolation {
-        self.admission.isolation.of(&self.plugin())
+        self.admission.isolation.load().of(&self.plugin())
     }
 
     /// Where the lock file is, or would be.

@@ -4,7 +4,9 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -29,7 +31,7 @@ pub struct Admission {
     /// What it must show.
     pub trust: TrustSettings,
     /// Where it would run, on which some of what it must be depends.
-    pub(crate) isolation: IsolationSettings,
+    pub(crate) isolation: Arc<ArcSwap<IsolationSettings>>,
     /// The number of the user of this process.
     pub(crate) user: u32,
 }
@@ -41,7 +43,7 @@ impl Admission {
         Self {
             compatibility: Compatibility::host(),
             trust: TrustSettings::default(),
-            isolation: IsolationSettings::default(),
+            isolation: Arc::default(),
             user: user(),
         }
     }

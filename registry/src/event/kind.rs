@@ -228,6 +228,32 @@ pub enum Event {
         #[serde(rename = "allowed_ns", serialize_with = "nanoseconds")]
         allowed: Duration,
     },
+    /// A worker was started for an instance.
+    WorkerStarted {
+        /// The build.
+        build: Build,
+        /// For whom the instance is.
+        #[serde(skip_serializing_if = "Scope::is_default")]
+        scope: Scope,
+        /// The number of the process.
+        process: u32,
+        /// How long that took, in nanoseconds.
+        #[serde(rename = "took_ns", serialize_with = "nanoseconds")]
+        took: Duration,
+    },
+    /// A worker is there no more.
+    WorkerEnded {
+        /// The build.
+        build: Build,
+        /// For whom the instance is.
+        #[serde(skip_serializing_if = "Scope::is_default")]
+        scope: Scope,
+        /// The number of the process.
+        process: u32,
+        /// Why, in words, where it was not stopped by its host.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
     /// A plugin said another state than before.
     Health {
         /// The build.
@@ -265,6 +291,8 @@ impl Event {
             | Self::Circuit { build, .. }
             | Self::Quarantined { build, .. }
             | Self::Abandoned { build, .. }
+            | Self::WorkerStarted { build, .. }
+            | Self::WorkerEnded { build, .. }
             | Self::Health { build, .. } => Some(build),
         }
     }
@@ -365,6 +393,28 @@ impl fmt::Display for Event {
                 f,
                 "{build} abandoned: {doing} had not ended after {allowed:?}"
             ),
+            Self::WorkerStarted {
+                build,
+                scope,
+                process,
+                took,
+            } => write!(
+                f,
+                "{build} worker {process} started{} in {took:.1?}",
+                of(scope)
+            ),
+            Self::WorkerEnded {
+                build,
+                scope,
+                process,
+                failure,
+            } => {
+                write!(f, "{build} worker {process} ended{}", of(scope))?;
+                match failure {
+                    Some(failure) => write!(f, ": {failure}"),
+                    None => Ok(()),
+                }
+            }
             Self::Health {
                 build,
                 state,

@@ -28,7 +28,7 @@ pub(crate) mod log {
     pub(crate) use super::callsite::{enabled, event, register};
 }
 
-pub(crate) use bridge::{HostHandle, Route};
+pub(crate) use bridge::Route;
 pub(crate) use image::Image;
 pub(crate) use instance::Instance;
 pub(crate) use relay::{Said, Waited};

@@ -42,6 +42,14 @@ impl End {
         !matches!(self.how, How::Stopped)
     }
 
+    /// How long it had, where it was killed as it had not ended what it was asked.
+    pub(crate) const fn overran(&self) -> Option<Duration> {
+        match self.how {
+            How::Overran { allowed, .. } => Some(allowed),
+            _ => None,
+        }
+    }
+
     /// The same in words.
     pub(crate) fn words(&self) -> String {
         match &self.how {
@@ -75,7 +83,7 @@ impl End {
                 ErrorKind::ExecutionTimeout,
                 format!("it had not ended after {allowed:.1?}, and its worker was killed"),
             )
-            .with_detail("killed", true);
+            .with_detail("allowed_ns", u64::try_from(allowed.as_nanos()).unwrap_or(u64::MAX));
         }
         // Who is alone in a worker that crashes has crashed it; of many, nobody knows who.
         let innocent = matches!(self.how, How::Overran { .. } | How::Stopped);

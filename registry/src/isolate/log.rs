@@ -22,7 +22,7 @@ const PLACES: usize = 4_096;
 
 /// What a place in a plugin's source is told from others by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(crate) struct Place {
     level: u8,
     name: String,
     target: String,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 /// Which of the host's numbers a plugin's places have, whatever worker they are in.
-pub(super) type Places = Mutex<HashMap<Place, u64>>;
+pub(crate) type Places = Mutex<HashMap<Place, u64>>;
 
 /// Which stream a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub(crate) mod wire;
 
 pub(crate) use self::end::End;
 pub(crate) use self::pool::Pool;
-pub(crate) use self::process::{Worker, resident};
+pub(crate) use self::log::Places;
+pub(crate) use self::process::Worker;
 pub(crate) use self::recipe::{Keeper, Recipe, Unmade};
 pub(crate) use self::spawn::program;
-pub use self::spawn::WORKER_VARIABLE;

@@ -147,6 +147,11 @@ impl Worker {
         self.pid.as_raw_pid().unsigned_abs()
     }
 
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     pub(crate) fn ended(&self) -> Option<&Arc<End>> {
         self.ended.get()
     }

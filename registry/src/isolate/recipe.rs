@@ -56,7 +56,7 @@ pub(crate) struct Recipe {
     pub(crate) route: Arc<dyn Route>,
     pub(crate) keeper: Arc<dyn Keeper>,
     /// The places in the plugin's source that log.
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
 }
 
 /// Why there is no worker.

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::StartKey;
 use super::ending::Warden;
 use super::instances::Instances;
+use super::isolated::Roster;
 use super::slot::Slot;
 use super::turn::Turns;
 use super::workers::{Lost, Overrun, Workers};
@@ -17,6 +19,7 @@ use crate::config::{CircuitSettings, Deadlines};
 use crate::error::CallError;
 use crate::event::{Bus, Event};
 use crate::id::{Digest, PluginId};
+use crate::isolation::IsolationSettings;
 use crate::stats::Recorder;
 
 /// What every slot of a registry stands on: what they share and what they tell.
@@ -32,6 +35,9 @@ pub(crate) struct Ground {
     pub(crate) deadlines: Deadlines,
     pub(crate) circuit: CircuitSettings,
     pub(crate) recorders: Recorders,
+    /// Where plugins run. Others see it change.
+    pub(crate) isolation: Arc<ArcSwap<IsolationSettings>>,
+    pub(crate) roster: Roster,
     generations: AtomicU64,
     starts: AtomicU64,
     memory: Mutex<Memory>,
@@ -62,6 +68,7 @@ impl Ground {
         deadlines: Deadlines,
         circuit: CircuitSettings,
         recorders: Recorders,
+        isolation: Arc<ArcSwap<IsolationSettings>>,
         events: usize,
     ) -> Self {
         let turns = Arc::new(Turns::new());
@@ -77,6 +84,8 @@ impl Ground {
             deadlines,
             circuit,
             recorders,
+            isolation,
+            roster: Roster::default(),
             generations: AtomicU64::new(0),
             starts: AtomicU64::new(0),
             memory: Mutex::default(),

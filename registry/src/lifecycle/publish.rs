@@ -16,6 +16,7 @@ use crate::error::Rejection;
 use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::PluginId;
+use crate::isolation::Isolation;
 use crate::schema::Secrets;
 
 /// What the files of a search path come to.
@@ -142,7 +143,15 @@ impl Supervisor {
         // It asks its host for nothing.
         let voice = Arc::new(Voice::new(Weak::new(), slot.clone()));
         let secrets = Secrets::default();
-        let running = Running::new(Instance::new(plugin), key, slot.clone(), voice, secrets, 0);
+        let running = Running::new(
+            Instance::new(plugin),
+            Isolation::InProcess,
+            key,
+            slot.clone(),
+            voice,
+            secrets,
+            0,
+        );
         self.ground.instances.pin(&Arc::new(running));
         published.in_process.push(slot);
         self.put_up_in_process(&mut published);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{Error, ErrorKind, HealthState, Value};
@@ -13,10 +13,11 @@ use super::ending::{self, Ended, Remains};
 use super::probe::Probe;
 use super::slot::Slot;
 use super::voice::Voice;
-use crate::error::{CallError, PluginError};
+use crate::error::{Begun, CallError, OverrunError, PluginError};
 use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::Scope;
+use crate::isolation::Isolation;
 use crate::schema::Secrets;
 use crate::stats::Recorder;
 
@@ -86,6 +87,7 @@ impl std::hash::Hash for Override {
 pub(crate) struct Running {
     /// Taken when it is dropped.
     instance: Option<Instance>,
+    isolation: Isolation,
     key: Key,
     slot: Arc<Slot>,
     voice: Arc<Voice>,
@@ -110,6 +112,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(
         instance: Instance,
+        isolation: Isolation,
         key: Key,
         slot: Arc<Slot>,
         voice: Arc<Voice>,
@@ -119,6 +122,7 @@ impl Running {
         slot.count_begun();
         Self {
             instance: Some(instance),
+            isolation,
             key,
             slot,
             voice,
@@ -158,6 +162,16 @@ impl Running {
 
     pub(crate) const fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Whether it runs in workers.
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.isolation == Isolation::Worker
+    }
+
+    /// Where it runs.
+    pub(crate) const fn isolation(&self) -> Isolation {
+        self.isolation
     }
 
     /// What it takes of the cache's capacity by weight.
@@ -298,6 +312,20 @@ impl Running {
     fn failed(self: &Arc<Self>, operation: u32, error: &Error) -> CallError {
         if error.kind() == ErrorKind::Panicked {
             self.poison(&self.secrets.mask(error.message()));
+        }
+        // Its worker was killed, and the instance has another one made.
+        if error.kind() == ErrorKind::ExecutionTimeout
+            && self.is_isolated()
+            && let Some(allowed) = error.details().get("allowed_ns").and_then(Value::as_u64)
+        {
+            let node_type = self.slot.executor(operation);
+            let node_type = node_type.map_or("", |executor| executor.node_type.as_str());
+            return CallError::Overrun(Box::new(OverrunError::new(
+                self.slot.title(),
+                &format!("call {node_type}"),
+                Duration::from_nanos(allowed),
+                Begun::Killed,
+            )));
         }
         self.explain(operation, error)
     }

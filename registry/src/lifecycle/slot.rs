@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use floe_plugin_api::{ExecutorMetadata, Manifest};
+use floe_plugin_api::{ExecutorMetadata, Manifest, PanicStrategy};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,12 +17,14 @@ use super::ground::Ground;
 use super::start::overran;
 use super::turn::{Circle, Taken};
 use super::workers::Task;
-use crate::admit::{Admitted, Cause, Quarantined, Subject};
+use crate::admit::{Admitted, Cause, Quarantined, Stored, Subject};
 use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
 use crate::event::{CircuitState, Ending, Event};
 use crate::host::Image;
-use crate::id::{Build, Digest, PluginId};
+use crate::id::{Build, Digest, PluginId, Scope};
+use crate::isolate::Places;
+use crate::isolation::Held;
 use crate::schema::{self, Schemas};
 
 /// How far a build has come.
@@ -102,6 +104,10 @@ pub(crate) struct Slot {
     given: Arc<Given>,
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
+    /// The verified copy, where it is for workers.
+    copy: OnceLock<Arc<Stored>>,
+    /// The places in its source that log, as workers tell them.
+    places: Arc<Places>,
     schemas: OnceLock<Arc<Schemas>>,
     /// What it is configured with where no caller says otherwise, once that was found to fit.
     effective: OnceLock<Arc<Effective>>,
@@ -145,6 +151,9 @@ impl Slot {
         if let Some(image) = self.image.get() {
             let _ = slot.image.set(image.clone());
         }
+        if let Some(copy) = self.copy.get() {
+            let _ = slot.copy.set(copy.clone());
+        }
         if let Some(schemas) = self.schemas.get() {
             let _ = slot.schemas.set(schemas.clone());
         }
@@ -170,6 +179,8 @@ impl Slot {
             source,
             given,
             image: OnceLock::new(),
+            copy: OnceLock::new(),
+            places: Arc::default(),
             schemas: OnceLock::new(),
             effective: OnceLock::new(),
             circuit: Circuit::new(
@@ -236,7 +247,22 @@ impl Slot {
 
     /// The content's digest, once it is known.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        self.image.get().map(|image| image.digest())
+        let image = self.image.get().map(|image| image.digest());
+        image.or_else(|| self.copy.get().map(|copy| copy.digest()))
+    }
+
+    /// Where an instance of it runs for somebody.
+    pub(crate) fn held(&self, scope: &Scope) -> Held {
+        self.ground.isolation.load().held(self.id(), scope)
+    }
+
+    pub(crate) const fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    /// Whether it has been loaded: its code is mapped, or its verified copy is there for workers.
+    fn is_loaded(&self) -> bool {
+        self.image.get().is_some() || self.copy.get().is_some()
     }
 
     /// How many bytes of code it has mapped.
@@ -273,7 +299,7 @@ impl Slot {
             State::Ready
         } else if self.failure.lock().is_some() {
             State::Failed
-        } else if self.image.get().is_some() {
+        } else if self.is_loaded() {
             State::Loaded
         } else {
             State::Admitted
@@ -522,23 +548,40 @@ impl Slot {
 
     /// Maps the code, if that has not been done.
     pub(crate) fn load(self: &Arc<Self>) -> Result<(), CallError> {
-        while self.is_library() && self.image.get().is_none() {
-            self.once("load", |slot| slot.image().map(drop))?;
+        let held = self.held(&Scope::NOBODY);
+        while self.is_library() && !self.is_loaded_for(&held) {
+            let held = held.clone();
+            self.once("load", move |slot| slot.load_for(&held))?;
         }
         Ok(())
     }
 
     /// Maps the code and learns its schemas, if that has not been done; once for all who ask.
-    pub(crate) fn make_ready(self: &Arc<Self>) -> Result<(), CallError> {
-        while self.image.get().is_none() {
-            self.once("load", |slot| {
-                slot.image()?;
+    pub(crate) fn make_ready(self: &Arc<Self>, held: &Held) -> Result<(), CallError> {
+        while !self.is_loaded_for(held) {
+            let held = held.clone();
+            self.once("load", move |slot| {
+                slot.load_for(&held)?;
                 // Who has a configuration to check finds out again, and says so.
                 drop(slot.schemas_of_code());
                 Ok(())
             })?;
         }
         Ok(())
+    }
+
+    fn is_loaded_for(&self, held: &Held) -> bool {
+        match held {
+            Held::InProcess => self.image.get().is_some(),
+            Held::Worker(_) => self.copy.get().is_some(),
+        }
+    }
+
+    fn load_for(&self, held: &Held) -> Result<(), CallError> {
+        match held {
+            Held::InProcess => self.image().map(drop),
+            Held::Worker(_) => self.copy().map(drop),
+        }
     }
 
     /// The error of a call that comes when its registry is no longer at work.
@@ -566,6 +609,18 @@ impl Slot {
         };
         if let Some(rejection) = self.is_refused() {
             return Err(Box::new(rejection.clone()).into());
+        }
+        // Admitted for a worker, it may be asked for here since.
+        if self.manifest.panic != PanicStrategy::Unwind {
+            return Err(Box::new(Rejection::new(
+                Stage::Load,
+                "panic-strategy",
+                admitted.candidate().path(),
+                format!("a build with `panic = \"{}\"`", self.manifest.panic),
+                "one whose panics can be contained, or a worker to run it in",
+                format!("run it in a worker: `{} = \"worker\"` in `[isolation.plugins]`", self.manifest.name),
+            ))
+            .into());
         }
         let span = tracing::debug_span!("load", plugin = %self.manifest.name, version = %self.manifest.version);
         let _entered = span.enter();
@@ -598,10 +653,54 @@ impl Slot {
         }
     }
 
+    /// How a worker of it is held in which it describes itself.
+    fn worker_terms(&self) -> Held {
+        match self.held(&Scope::NOBODY) {
+            Held::InProcess => Held::Worker(Box::default()),
+            held => held,
+        }
+    }
+
+    /// The verified copy, for workers. In work that is bounded.
+    pub(crate) fn copy(&self) -> Result<&Arc<Stored>, CallError> {
+        if let Some(copy) = self.copy.get() {
+            return Ok(copy);
+        }
+        let Source::Library(admitted) = &self.source else {
+            return Err(self.registry_gone());
+        };
+        if let Some(rejection) = self.is_refused() {
+            return Err(Box::new(rejection.clone()).into());
+        }
+        let began = Instant::now();
+        let kept = self.ground.store.keep(admitted).and_then(|stored| {
+            let path = admitted.candidate().path();
+            self.ground.quarantine.refuse(stored.digest(), path)?;
+            Ok(stored)
+        });
+        match kept {
+            Ok(stored) => {
+                let took = began.elapsed();
+                self.failure.lock().take();
+                self.took.lock().load = Some(took);
+                self.ground.events.publish_with(|| Event::Loaded {
+                    build: self.build.clone(),
+                    digest: stored.digest(),
+                    took,
+                });
+                Ok(self.copy.get_or_init(|| Arc::new(stored)))
+            }
+            Err(rejection) => {
+                self.fail(rejection.stage, rejection.reason());
+                Err(rejection.into())
+            }
+        }
+    }
+
     /// The configuration that an instance is started with: what was given for the plugin, what a
     /// caller put on top of that, and the schema's defaults. In work that is bounded.
     pub(crate) fn configure(
-        &self,
+        self: &Arc<Self>,
         own: Option<&floe_plugin_api::Value>,
     ) -> Result<Arc<Effective>, CallError> {
         if let Some(own) = own {
@@ -619,7 +718,7 @@ impl Slot {
         Ok(effective)
     }
 
-    fn resolve(&self, given: &Given) -> Result<Effective, CallError> {
+    fn resolve(self: &Arc<Self>, given: &Given) -> Result<Effective, CallError> {
         let schemas = match self.schemas_of_code() {
             Ok(schemas) => schemas,
             // What was given cannot be judged; nothing need not be.
@@ -644,7 +743,7 @@ impl Slot {
             let found = crate::discover::read_file(candidate.path());
             matches!(found, Ok(Some(found)) if found.identity() == candidate.identity())
         };
-        self.image.get().is_none() && !same()
+        !self.is_loaded() && !same()
     }
 
     /// What it is configured with, secrets masked, where that can be told without running anything.
@@ -687,8 +786,8 @@ impl Slot {
     }
 
     fn remembered_schemas(&self, admitted: &Admitted) -> Option<Schemas> {
-        let digest = match self.image.get() {
-            Some(image) => image.digest(),
+        let digest = match self.digest() {
+            Some(digest) => digest,
             None => {
                 let candidate = admitted.candidate();
                 self.ground.store.digest_of(candidate.file_path()).ok()?
@@ -699,21 +798,34 @@ impl Slot {
     }
 
     /// The schemas, of the code where they are not known. In work that is bounded.
-    fn schemas_of_code(&self) -> Result<Arc<Schemas>, CallError> {
+    fn schemas_of_code(self: &Arc<Self>) -> Result<Arc<Schemas>, CallError> {
         if let Some(schemas) = self.schemas.get() {
             return Ok(schemas.clone());
         }
-        let image = self.image()?.clone();
+        // What is in a worker for anybody is not mapped here to ask it.
+        let held = match (self.image.get(), self.copy.get()) {
+            (None, Some(_)) => self.worker_terms(),
+            _ => self.held(&Scope::NOBODY),
+        };
+        self.load_for(&held)?;
         if let Some(schemas) = self.known_schemas() {
             return Ok(schemas);
         }
-        let described = image.describe().and_then(|text| {
+        let described = match &held {
+            Held::InProcess => self.image()?.clone().describe(),
+            Held::Worker(terms) => self
+                .describe_isolated(terms)
+                .inspect_err(|error| self.fail(Stage::Load, error.to_string()))?,
+        };
+        let described = described.and_then(|text| {
             let schemas = Schemas::from_json(&text)?;
             Ok((text, schemas))
         });
         match described {
             Ok((text, schemas)) => {
-                if let Err(error) = self.ground.state.remember_schemas(image.digest(), &text) {
+                if let Some(digest) = self.digest()
+                    && let Err(error) = self.ground.state.remember_schemas(digest, &text)
+                {
                     tracing::warn!(%error, "the schemas of plugin `{}` are not remembered", self.title());
                 }
                 Ok(self.schemas.get_or_init(|| Arc::new(schemas)).clone())

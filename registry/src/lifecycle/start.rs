@@ -25,6 +25,7 @@ use crate::error::{
 };
 use crate::event::Event;
 use crate::host::Instance;
+use crate::isolation::Held;
 use crate::schema::Secrets;
 
 /// Why there is no instance.
@@ -208,19 +209,30 @@ impl Supervisor {
     fn start(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<Arc<Running>, CallError> {
         self.start_needs(slot)?;
         // Once for all for whom it is started at the same time.
-        slot.make_ready()?;
+        let held = slot.held(&key.lodging.scope);
+        let isolation = held.isolation();
+        slot.make_ready(&held)?;
         slot.check_startable()?;
         let ground = self.ground();
         let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
         let own = key.lodging.config.clone();
         let host = voice.clone();
+        let scope = key.lodging.scope.clone();
         let body = move |slot: &Arc<Slot>| -> Result<Started, CallError> {
             let span = tracing::debug_span!("start", plugin = %slot.manifest().name, version = %slot.manifest().version);
             let _entered = span.enter();
             let effective = slot.configure(own.as_ref().map(Override::value))?;
-            let image = slot.image()?.clone();
             let began = Instant::now();
-            match image.start(&effective.value, &effective.secrets, host) {
+            let started = match &held {
+                Held::InProcess => {
+                    let image = slot.image()?.clone();
+                    image.start(&effective.value, &effective.secrets, host)
+                }
+                Held::Worker(terms) => slot
+                    .start_isolated(terms, &scope, &effective, host)
+                    .inspect_err(|error| slot.fail(Stage::Start, error.to_string()))?,
+            };
+            match started {
                 Ok(instance) => Ok(Started {
                     instance,
                     secrets: effective.secrets.clone(),
@@ -250,6 +262,7 @@ impl Supervisor {
         })?;
         let running = Arc::new(Running::new(
             instance,
+            isolation,
             key.clone(),
             slot.clone(),
             voice,
@@ -343,7 +356,9 @@ fn is_anothers(error: &CallError) -> bool {
 fn tell_failed_start(slot: &Slot, error: &CallError) {
     let reason = match error {
         CallError::Start(error) => error.in_full(),
-        CallError::Overrun(overrun) if overrun.begun == Begun::Yes => overrun.to_string(),
+        CallError::Overrun(overrun) if matches!(overrun.begun, Begun::Yes | Begun::Killed) => {
+            overrun.to_string()
+        }
         _ => return,
     };
     slot.fault_of_content(Cause::FailedStarts, &reason);

@@ -8,6 +8,7 @@ use super::Registry;
 use crate::event::{Ending, nanoseconds};
 use crate::handle::Handle;
 use crate::id::{Build, Scope};
+use crate::isolation::Isolation;
 use crate::lifecycle::{CacheStats, Running};
 
 /// The live instances of a registry. Made by [`Registry::cache`].
@@ -24,6 +25,8 @@ pub struct InstanceInfo {
     /// For whom it is.
     #[serde(skip_serializing_if = "Scope::is_default")]
     pub scope: Scope,
+    /// Where it runs.
+    pub isolation: Isolation,
     /// What it takes of the capacity by weight.
     pub weight: u64,
     /// How long ago it was started, in nanoseconds.
@@ -36,6 +39,7 @@ impl InstanceInfo {
         Self {
             build: running.slot().build().clone(),
             scope: running.key().lodging.scope.clone(),
+            isolation: running.isolation(),
             weight: running.weight(),
             age: running.since().elapsed(),
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Registry;
 use crate::event::CircuitState;
 use crate::id::{Build, PluginId};
-use crate::lifecycle::{Abandoned, CacheStats, State, maybe_nanoseconds};
+use crate::lifecycle::{Abandoned, CacheStats, State, WorkersStats, maybe_nanoseconds};
 use crate::stats::CallStats;
 
 /// What was counted and timed since the registry was made.
@@ -30,6 +30,8 @@ pub struct Stats {
     pub instances: CacheStats,
     /// The code that is mapped.
     pub memory: MemoryStats,
+    /// The processes that plugins run in.
+    pub workers: WorkersStats,
     /// Threads that are in a plugin still, though its deadline has passed.
     pub abandoned: Vec<Abandoned>,
 }
@@ -167,6 +169,7 @@ impl Registry {
                 retired_generations,
                 retired_bytes,
             },
+            workers: ground.roster.read(),
             abandoned: ground.workers.abandoned(),
         }
     }
