@@ -1,5 +1,6 @@
 //! What a worker's plugin asks of the host: calls of other executors.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,12 +11,15 @@ use floe_plugin_api::{CallOptions, Error, ErrorKind, Value};
 
 use super::errors;
 use super::process::Worker;
-use super::wire::frame::{Saying, ToWorker};
+use super::wire::frame::{Saying, ToWorker, shortened};
 use super::wire::packet::Packet;
 use crate::host::{Said, Waited};
 
 /// How many calls of all workers' own threads are made at once.
 const APART: usize = 64;
+
+/// How deep calls of workers' plugins may be within each other on one thread: each takes some of its stack.
+const DEEPEST: u32 = 48;
 
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
@@ -26,6 +30,7 @@ pub(super) struct Asking {
     tenant: String,
     attempt: u32,
     deadline: Option<Instant>,
+    cancelled: bool,
 }
 
 impl Asking {
@@ -35,6 +40,7 @@ impl Asking {
             node_id: said.node_id.to_owned(),
             tenant: said.tenant.to_owned(),
             attempt: said.attempt,
+            cancelled: said.cancelled,
             deadline: (said.remaining_ns != u64::MAX)
                 .then(|| Instant::now().checked_add(Duration::from_nanos(said.remaining_ns)))
                 .flatten(),
@@ -42,14 +48,26 @@ impl Asking {
     }
 }
 
-/// That nobody gives up such a call but its caller.
+/// Whether its caller had given it up when it was made; later, nobody does but the outer call's.
 #[derive(Clone)]
-struct Kept;
+struct Kept {
+    is_given_up: bool,
+}
 
 impl Waited for Kept {
     fn is_given_up(&self) -> bool {
-        false
+        self.is_given_up
     }
+}
+
+thread_local! {
+    /// How many calls of workers' plugins this thread is in.
+    static ASKING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread makes a call for a worker's plugin.
+pub(super) fn is_asking() -> bool {
+    ASKING.get() > 0
 }
 
 /// Makes a call for a worker's plugin on this thread, which waits for that plugin.
@@ -61,7 +79,15 @@ pub(super) fn answer(
     asking: &Asking,
     outer: Option<&RawCallRef<'_>>,
 ) {
+    if ASKING.get() >= DEEPEST {
+        let error = Error::new(
+            ErrorKind::ResourceExhausted,
+            format!("plugins in workers call each other more than {DEEPEST} deep"),
+        );
+        return give(worker, ask, Err(error));
+    }
     let route = &worker.recipe.route;
+    ASKING.set(ASKING.get() + 1);
     let answered = contain(|| {
         let none = CallOptions::new();
         let watch = match outer {
@@ -76,9 +102,24 @@ pub(super) fn answer(
             asking.deadline,
             watch,
         );
-        let call = said.relayed(Kept, Box::new(|_, _| ()));
+        let kept = Kept {
+            is_given_up: asking.cancelled,
+        };
+        let asking_worker = worker.clone();
+        let told = move |fraction: f64, message: &str| {
+            let progress = ToWorker::Progress {
+                ask,
+                fraction,
+                message: shortened(message),
+            };
+            if let Ok(packet) = Packet::new(&progress, []) {
+                asking_worker.say(&packet);
+            }
+        };
+        let call = said.relayed(kept, Box::new(told));
         route.route(node_type, input, call.raw())
     });
+    ASKING.set(ASKING.get().saturating_sub(1));
     let answered = answered.unwrap_or_else(|panicked| {
         Err(Error::new(
             ErrorKind::Panicked,

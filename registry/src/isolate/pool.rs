@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::end::How;
 use super::errors;
-use super::process::{AT_ONCE, Request, Worker};
+use super::process::{NESTED, Request, Worker};
 use super::recipe::{Recipe, Unmade};
 
 /// How long after a first crash the next worker is made; twice as long after each further one.
@@ -103,11 +103,19 @@ impl Pool {
 
     /// A worker to call: one that has nothing to do, a new one, or the one with the least to do.
     fn worker(&self, until: Option<Instant>) -> Result<Arc<Worker>, Error> {
+        let limit = Worker::limit();
         let mut seats = self.seats.lock();
         loop {
             let now = Instant::now();
             seats.sweep(now);
-            let least = seats.least().filter(|worker| worker.load() < AT_ONCE);
+            let full = seats.least().is_some_and(|worker| worker.load() >= limit);
+            if full && limit == NESTED {
+                return Err(Error::new(
+                    ErrorKind::ResourceExhausted,
+                    format!("{NESTED} calls are in its worker, most of them of other plugins"),
+                ));
+            }
+            let least = seats.least().filter(|worker| worker.load() < limit);
             if let Some(idle) = least.filter(|worker| worker.load() == 0) {
                 return Ok(idle.clone());
             }

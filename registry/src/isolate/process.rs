@@ -36,8 +36,12 @@ const TICK: Duration = Duration::from_millis(5);
 /// How long after its deadline an answer still counts. Less than whoever set the deadline waits.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// How many calls are in one worker at most; more wait until one is done.
-pub(super) const AT_ONCE: usize = 64;
+/// How many calls from outside are in one worker at most; more wait until one is done.
+const AT_ONCE: usize = 64;
+
+/// How many calls are in one worker at most, those included that plugins in workers make: who waits for such a
+/// one may be in the way of it, so it is refused and does not wait.
+pub(super) const NESTED: usize = 1_024;
 
 /// How long a process that closed its connection may take to end.
 const LEAVING: Duration = Duration::from_millis(200);
@@ -180,11 +184,16 @@ impl Worker {
         self.used.store(now, Ordering::Relaxed);
     }
 
+    /// How many calls there may be in one worker, as far as this thread is concerned.
+    pub(super) fn limit() -> usize {
+        if asked::is_asking() { NESTED } else { AT_ONCE }
+    }
+
     /// Begins a request; nothing where it is closed, or full.
     pub(super) fn begin(&self) -> Option<Inside<'_>> {
         let before = self.inside.fetch_add(1, Ordering::AcqRel);
         let inside = Inside(self);
-        if before & CLOSED != 0 || before >= AT_ONCE || self.ended.get().is_some() {
+        if before & CLOSED != 0 || before >= Self::limit() || self.ended.get().is_some() {
             return None;
         }
         Some(inside)
@@ -271,6 +280,7 @@ impl Worker {
                         remaining_ns: allowed.map_or(u64::MAX, |allowed| {
                             u64::try_from(allowed.as_nanos()).unwrap_or(u64::MAX - 1)
                         }),
+                        cancelled: call.is_cancelled(),
                     },
                 },
                 [*input],
@@ -445,11 +455,10 @@ impl Worker {
                 ..
             } => {
                 let input = values.one().map_err(garbage)?;
-                match call.filter(|_| to.is_some() && to == request) {
-                    Some(call) => {
-                        asked::answer(self, ask, node_type, &input, &Asking::of(said), Some(call));
-                    }
-                    None => asked::answer_apart(self, ask, node_type, input, Asking::of(said)),
+                if to.is_some() && to == request {
+                    asked::answer(self, ask, node_type, &input, &Asking::of(said), call);
+                } else {
+                    asked::answer_apart(self, ask, node_type, input, Asking::of(said));
                 }
             }
             FromWorker::Welcome { .. } | FromWorker::Loaded | FromWorker::Refused { .. } => {
@@ -502,6 +511,8 @@ impl Worker {
             request: 0,
             allowed: self.began.elapsed(),
         };
+        // Until it is there, nobody else reads what it says.
+        let _reading = self.reading.lock();
         if self.channel.send_with(packet, file).is_err() {
             return Err(self.conclude(How::Status(None)));
         }
@@ -587,7 +598,10 @@ impl Worker {
         for waiter in self.waiting.lock().values() {
             waiter.told.notify_all();
         }
-        self.recipe.keeper.ended(self, &end);
+        // One that was only asked what it is was not told of either, unless it did harm.
+        if self.is_kept() || end.is_fault() {
+            self.recipe.keeper.ended(self, &end);
+        }
         end
     }
 

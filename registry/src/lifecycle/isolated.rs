@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::slot::Slot;
 use crate::config::Effective;
-use crate::error::{Begun, CallError, OverrunError, PluginError};
+use crate::error::{Begun, CallError, OverrunError, PluginError, Stage};
 use crate::event::{Event, nanoseconds};
 use crate::host::{Instance, Route};
 use crate::id::{Build, Scope};
@@ -192,7 +192,7 @@ impl Slot {
         effective: &Effective,
         route: Arc<dyn Route>,
     ) -> Result<Recipe, CallError> {
-        let copy = self.copy()?.clone();
+        let copy = self.copy()?;
         let ground = self.ground();
         let candidate = self.admitted().map(|admitted| admitted.candidate());
         let candidate = candidate.ok_or_else(|| self.registry_gone())?;
@@ -252,7 +252,12 @@ impl Slot {
 
     fn unmade(&self, unmade: Unmade, doing: &str) -> CallError {
         match unmade {
-            Unmade::Rejected(rejection) => rejection.into(),
+            Unmade::Rejected(rejection) => {
+                if rejection.stage == Stage::Load {
+                    self.give_up_copy();
+                }
+                rejection.into()
+            }
             Unmade::Ended(end) => match end.overran() {
                 Some(_) => {
                     // From when it was asked for, not from when the process was there.

@@ -105,7 +105,7 @@ pub(crate) struct Slot {
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
     /// The verified copy, where it is for workers.
-    copy: OnceLock<Arc<Stored>>,
+    copy: Mutex<Option<Arc<Stored>>>,
     /// The places in its source that log, as workers tell them.
     places: Arc<Places>,
     schemas: OnceLock<Arc<Schemas>>,
@@ -151,9 +151,7 @@ impl Slot {
         if let Some(image) = self.image.get() {
             let _ = slot.image.set(image.clone());
         }
-        if let Some(copy) = self.copy.get() {
-            let _ = slot.copy.set(copy.clone());
-        }
+        slot.copy.lock().clone_from(&self.copy.lock());
         if let Some(schemas) = self.schemas.get() {
             let _ = slot.schemas.set(schemas.clone());
         }
@@ -179,7 +177,7 @@ impl Slot {
             source,
             given,
             image: OnceLock::new(),
-            copy: OnceLock::new(),
+            copy: Mutex::default(),
             places: Arc::default(),
             schemas: OnceLock::new(),
             effective: OnceLock::new(),
@@ -248,7 +246,7 @@ impl Slot {
     /// The content's digest, once it is known.
     pub(crate) fn digest(&self) -> Option<Digest> {
         let image = self.image.get().map(|image| image.digest());
-        image.or_else(|| self.copy.get().map(|copy| copy.digest()))
+        image.or_else(|| self.copy.lock().as_ref().map(|copy| copy.digest()))
     }
 
     /// Where an instance of it runs for somebody.
@@ -262,7 +260,7 @@ impl Slot {
 
     /// Whether it has been loaded: its code is mapped, or its verified copy is there for workers.
     fn is_loaded(&self) -> bool {
-        self.image.get().is_some() || self.copy.get().is_some()
+        self.image.get().is_some() || self.copy.lock().is_some()
     }
 
     /// How many bytes of code it has mapped.
@@ -573,7 +571,7 @@ impl Slot {
     fn is_loaded_for(&self, held: &Held) -> bool {
         match held {
             Held::InProcess => self.image.get().is_some(),
-            Held::Worker(_) => self.copy.get().is_some(),
+            Held::Worker(_) => self.copy.lock().is_some(),
         }
     }
 
@@ -662,9 +660,9 @@ impl Slot {
     }
 
     /// The verified copy, for workers. In work that is bounded.
-    pub(crate) fn copy(&self) -> Result<&Arc<Stored>, CallError> {
-        if let Some(copy) = self.copy.get() {
-            return Ok(copy);
+    pub(crate) fn copy(&self) -> Result<Arc<Stored>, CallError> {
+        if let Some(copy) = &*self.copy.lock() {
+            return Ok(copy.clone());
         }
         let Source::Library(admitted) = &self.source else {
             return Err(self.registry_gone());
@@ -688,13 +686,20 @@ impl Slot {
                     digest: stored.digest(),
                     took,
                 });
-                Ok(self.copy.get_or_init(|| Arc::new(stored)))
+                let copy = Arc::new(stored);
+                *self.copy.lock() = Some(copy.clone());
+                Ok(copy)
             }
             Err(rejection) => {
                 self.fail(rejection.stage, rejection.reason());
                 Err(rejection.into())
             }
         }
+    }
+
+    /// A worker could not map the copy: its file may be another one the next time.
+    pub(crate) fn give_up_copy(&self) {
+        self.copy.lock().take();
     }
 
     /// The configuration that an instance is started with: what was given for the plugin, what a
@@ -803,9 +808,11 @@ impl Slot {
             return Ok(schemas.clone());
         }
         // What is in a worker for anybody is not mapped here to ask it.
-        let held = match (self.image.get(), self.copy.get()) {
-            (None, Some(_)) => self.worker_terms(),
-            _ => self.held(&Scope::NOBODY),
+        let for_workers = self.image.get().is_none() && self.copy.lock().is_some();
+        let held = if for_workers {
+            self.worker_terms()
+        } else {
+            self.held(&Scope::NOBODY)
         };
         self.load_for(&held)?;
         if let Some(schemas) = self.known_schemas() {

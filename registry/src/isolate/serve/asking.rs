@@ -13,7 +13,7 @@ use floe_plugin_api::{Error, List, Value};
 use super::super::errors;
 use super::super::wire::frame::{FromWorker, Saying};
 use super::super::wire::packet::Packet;
-use super::{Server, quietly, send};
+use super::{Server, Told, quietly, send};
 
 thread_local! {
     /// The call that this thread is in.
@@ -58,6 +58,7 @@ impl Host {
                 tenant: call.tenant().into(),
                 attempt: call.attempt(),
                 remaining_ns: call.remaining_ns(),
+                cancelled: call.is_cancelled(),
             },
         };
         let packet = Packet::new(&head, [input]).map_err(|error| {
@@ -69,7 +70,14 @@ impl Host {
         let (sender, answered) = mpsc::channel();
         server.asked.lock().insert(ask, sender);
         server.channel.send(&packet).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        loop {
+            match answered.recv().map_err(|_| gone())? {
+                Told::Progress(fraction, message) => {
+                    call.progress(fraction, message.as_str().into());
+                }
+                Told::Answer(answer) => return answer,
+            }
+        }
     }
 
     fn tell(&self, head: &FromWorker<'_>, value: Option<&Value>) {

@@ -30,11 +30,11 @@ use parking_lot::{Mutex, RwLock};
 
 use self::asking::Host;
 use super::errors;
-use super::process::AT_ONCE;
+use super::process::NESTED;
 use super::sandbox;
 use super::spawn::PARENT;
 use super::wire::channel::{Buffer, Channel, Received};
-use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker};
+use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker, shortened};
 use super::wire::packet::{Came, Packet, Values};
 use super::wire::value::Malformed;
 use crate::admit::Stored;
@@ -42,7 +42,7 @@ use crate::error::Rejection;
 use crate::host::{Image, Instance, Said, Waited};
 
 /// How many threads wait for frames or are in the plugin at most: as many as calls, and a few that listen.
-const THREADS: usize = AT_ONCE + 4;
+const THREADS: usize = NESTED + 4;
 
 /// What a worker works with.
 pub(super) struct Server {
@@ -52,7 +52,7 @@ pub(super) struct Server {
     /// The calls that are inside, and whether they are still waited for.
     calls: Mutex<HashMap<u64, Arc<Given>>>,
     /// What the plugin has asked of the host, and who waits for it.
-    asked: Mutex<HashMap<u64, mpsc::Sender<Result<Value, Error>>>>,
+    asked: Mutex<HashMap<u64, mpsc::Sender<Told>>>,
     asks: AtomicU64,
     /// The most detailed level that the host's log wants.
     level: AtomicU8,
@@ -62,8 +62,13 @@ pub(super) struct Server {
     listening: AtomicUsize,
 }
 
-/// Whether a call is waited for.
-#[derive(Default)]
+/// What is told of something that the plugin has asked.
+enum Told {
+    Progress(f64, String),
+    Answer(Result<Value, Error>),
+}
+
+/// Whether a call is given up.
 struct Given {
     up: AtomicBool,
 }
@@ -259,7 +264,9 @@ impl Server {
             } => {
                 self.level.store(level, Ordering::Relaxed);
                 let input = values.one()?;
-                let given = Arc::new(Given::default());
+                let given = Arc::new(Given {
+                    up: AtomicBool::new(said.cancelled),
+                });
                 self.calls.lock().insert(request, given.clone());
                 self.have_another_listen();
                 let answer = self.call(request, operation, &input, said, given);
@@ -280,7 +287,17 @@ impl Server {
                     Ok(value)
                 };
                 if let Some(waits) = self.asked.lock().remove(&ask) {
-                    let _ = waits.send(answer);
+                    let _ = waits.send(Told::Answer(answer));
+                }
+                Ok(())
+            }
+            ToWorker::Progress {
+                ask,
+                fraction,
+                message,
+            } => {
+                if let Some(waits) = self.asked.lock().get(&ask) {
+                    let _ = waits.send(Told::Progress(fraction, message.to_owned()));
                 }
                 Ok(())
             }
@@ -288,6 +305,7 @@ impl Server {
                 self.level.store(level, Ordering::Relaxed);
                 let config = values.one()?;
                 self.have_another_listen();
+                let _inside = asking::During::enter(request);
                 let created = self.image.start_with(&config, Host::handle(self));
                 let answer = created.map(|instance| {
                     *self.instance.write() = Some(instance);
@@ -297,10 +315,12 @@ impl Server {
             }
             ToWorker::Describe { request } => {
                 self.have_another_listen();
+                let _inside = asking::During::enter(request);
                 self.answer(request, self.image.describe().map(Value::from))
             }
             ToWorker::Health { request } => {
                 self.have_another_listen();
+                let _inside = asking::During::enter(request);
                 let said = match &*self.instance.read() {
                     Some(instance) => instance.health(),
                     None => Err(not_started()),
@@ -317,6 +337,7 @@ impl Server {
             }
             ToWorker::Stop { request } => {
                 self.have_another_listen();
+                let _inside = asking::During::enter(request);
                 let instance = self.instance.write().take();
                 let answer = match instance {
                     Some(instance) => instance.stop().map(|()| Value::Null),
@@ -364,14 +385,10 @@ impl Server {
     }
 
     fn tell_progress(&self, request: u64, fraction: f64, message: &str) {
-        /// Longer than any line that is read.
-        const LONGEST: usize = 4 << 10;
-
-        let end = message.floor_char_boundary(LONGEST);
         let progress = FromWorker::Progress {
             request,
             fraction,
-            message: message.get(..end).unwrap_or_default(),
+            message: shortened(message),
         };
         // Who waits is gone, and so will this process be.
         let _ = send(&self.channel, &progress, None);

@@ -31,6 +31,8 @@ pub(crate) struct Saying<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) attempt: u32,
     pub(crate) remaining_ns: u64,
+    /// Whether nobody waits for it any more already.
+    pub(crate) cancelled: bool,
 }
 
 /// What the host says. After each, the values that it has.
@@ -71,8 +73,22 @@ pub(crate) enum ToWorker<'a> {
     Health { request: u64 },
     /// Stop the plugin.
     Stop { request: u64 },
+    /// How far what the worker asked is; not a number where that is unknown.
+    Progress {
+        ask: u64,
+        fraction: f64,
+        message: &'a str,
+    },
     /// What came of what the worker asked. Value: an output, or an error.
     Answer { ask: u64, failed: bool },
+}
+
+/// A line of progress, no longer than any that is read.
+pub(crate) fn shortened(message: &str) -> &str {
+    const LONGEST: usize = 4 << 10;
+
+    let end = message.floor_char_boundary(LONGEST);
+    message.get(..end).unwrap_or_default()
 }
 
 /// What the worker says. After each, the values that it has.

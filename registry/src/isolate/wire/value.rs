@@ -8,7 +8,7 @@ use floe_plugin_api::{Bytes, List, Map, Text, Value};
 use serde::{Deserialize, Serialize};
 
 /// How deep values may be nested.
-pub(crate) const DEPTH: usize = 128;
+pub(crate) const DEPTH: usize = 512;
 
 /// From this length on, strings and bytes are pieces, where there may be any.
 pub(crate) const PIECE: usize = 4 << 10;
