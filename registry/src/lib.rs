@@ -111,6 +111,7 @@ pub mod __fuzz {
     pub use crate::admit::{fuzz_lock as lock, fuzz_signature as signature};
     pub use crate::discover::fuzz_preflight as preflight;
     pub use crate::discover::fuzz_read as read;
+    pub use crate::isolate::wire::fuzz as wire;
 }
 
 /// For the benches.

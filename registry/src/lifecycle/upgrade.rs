@@ -27,6 +27,7 @@ use crate::error::{CallError, Rejection, Stage, UpgradeError};
 use crate::event::{Ending, Event};
 use crate::id::PluginId;
 use crate::info::{Change, Changes};
+use crate::isolation::{IsolationRule, IsolationSettings};
 
 /// The checks that a file fails while it is written over.
 const BEING_WRITTEN: [&str; 2] = ["incomplete", "empty"];
@@ -564,6 +565,49 @@ impl Supervisor {
                 Ok(())
             }
         }
+    }
+
+    /// Has a plugin run elsewhere. Where it runs, it runs there from now on, or goes on where it did.
+    pub(crate) fn isolate(
+        self: &Arc<Self>,
+        plugin: &str,
+        rule: IsolationRule,
+    ) -> Result<(), UpgradeError> {
+        let _turn = self.upgrade_turn().ok_or(UpgradeError::Busy)?;
+        let mut upgrades = self.upgrades.lock();
+        let named = self.named(&self.catalog(), plugin)?;
+        let before = self.ground.isolation.load_full();
+        let settings = IsolationSettings::clone(&before).plugin(named.id().to_string(), rule);
+        self.ground.isolation.store(Arc::new(settings));
+        let mut files = self.present_files();
+        let mut again = Vec::new();
+        for slot in &mut files.slots {
+            if slot.id() == named.id() {
+                *slot = Arc::new(slot.again(Given::clone(slot.given())));
+                again.push(slot.clone());
+            }
+        }
+        let refused = self.replace(&mut upgrades, files, None);
+        let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
+        let Some(held) = refused.into_iter().find(mine) else {
+            return Ok(());
+        };
+        // It is the place that was refused, not the build.
+        self.ground.isolation.store(before);
+        let mut files = self.present_files();
+        let new = |slot: &Arc<Slot>| again.iter().any(|other| Arc::ptr_eq(slot, other));
+        files.held_back.retain(|other| !new(&other.slot));
+        for slot in &mut files.slots {
+            if new(slot) {
+                *slot = Arc::new(slot.again(Given::clone(slot.given())));
+            }
+        }
+        self.replace(&mut upgrades, files, None);
+        Err(UpgradeError::HeldBack {
+            plugin: held.slot.id().clone(),
+            version: held.slot.manifest().version.clone(),
+            reason: held.reason,
+        })
     }
 
     /// The build that answers for the plugin of a name.

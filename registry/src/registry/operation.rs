@@ -6,6 +6,7 @@ use super::Registry;
 use crate::error::UpgradeError;
 use crate::event::{Event, Subscription};
 use crate::info::Change;
+use crate::isolation::IsolationRule;
 use crate::lifecycle::{HealthReport, InstanceStop, StartOptions, StartReport, Watch, WatchError};
 
 impl Registry {
@@ -89,5 +90,31 @@ impl Registry {
     /// The configuration does not fit, or the plugin does not start with it; then it goes on as it did.
     pub fn configure(&self, plugin: &str, config: Value) -> Result<(), UpgradeError> {
         self.supervisor().configure(plugin, config)
+    }
+
+    /// Has a plugin run elsewhere from now on: in this process or in workers, and held there as the rule
+    /// says. Where it runs, an instance there is started beside the old one and takes its place; no call
+    /// fails because of it. Code that was mapped here stays mapped.
+    ///
+    /// `plugin` is its name, or `kind/name`.
+    ///
+    /// ```
+    /// use floe_registry::{Isolation, Registry};
+    ///
+    /// # fn try_it(registry: &Registry) -> Result<(), Box<dyn std::error::Error>> {
+    /// registry.isolate("jq", Isolation::Worker)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no such plugin, or it does not start there; then it goes on where it did.
+    pub fn isolate(
+        &self,
+        plugin: &str,
+        rule: impl Into<IsolationRule>,
+    ) -> Result<(), UpgradeError> {
+        self.supervisor().isolate(plugin, rule.into())
     }
 }

@@ -9,3 +9,26 @@ pub(crate) mod channel;
 pub(crate) mod frame;
 pub(crate) mod packet;
 pub(crate) mod value;
+
+/// Reads bytes as each side reads a message. For fuzzing: what is no frame is refused, and nothing else happens.
+pub fn fuzz(bytes: &[u8]) {
+    if let Ok((head, values)) = packet::Came::new(bytes, None).and_then(packet::Came::open) {
+        let _: frame::FromWorker<'_> = head;
+        let _ = values.one();
+    }
+    if let Ok((head, values)) = packet::Came::new(bytes, None).and_then(packet::Came::open) {
+        let _: frame::ToWorker<'_> = head;
+        let _ = values.one();
+    }
+    let Ok((value, _)) = value::decode(bytes, &mut value::Nothing) else {
+        return;
+    };
+    // What was read is written so that it is read again.
+    let (mut once, mut pieces) = (Vec::new(), Vec::new());
+    if value::encode(&value, value::Place::Aside, &mut once, &mut pieces).is_ok() && pieces.is_empty() {
+        let again = value::decode(&once, &mut value::Nothing);
+        assert!(again.is_ok_and(|(again, rest)| {
+            rest.is_empty() && format!("{again:?}") == format!("{value:?}")
+        }));
+    }
+}

@@ -269,3 +269,6 @@ fn cut() -> Malformed {
 fn no_text() -> Malformed {
     Malformed::new("a text that is no UTF-8")
 }
+
+#[cfg(test)]
+mod tests;
