@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use floe_plugin_api::{Value, value};
-use floe_registry::{CallError, Isolation, IsolationSettings, LookupError, Registry, RegistryBuilder, Rejection, TrustSettings};
+use floe_registry::{
+    CallError, Isolation, IsolationSettings, LookupError, Registry, RegistryBuilder, Rejection,
+    TrustSettings,
+};
 use tempfile::TempDir;
 
 use crate::fixtures::Fixture;

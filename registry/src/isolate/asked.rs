@@ -164,7 +164,9 @@ fn give(worker: &Arc<Worker>, ask: u64, answered: Result<Value, Error>) {
     match Packet::new(&head, [&value]) {
         Ok(packet) => worker.say(&packet),
         Err(error) => {
-            let error = errors::write(errors::lost(format!("the output cannot be passed: {error}")));
+            let error = errors::write(errors::lost(format!(
+                "the output cannot be passed: {error}"
+            )));
             let head = ToWorker::Answer { ask, failed: true };
             if let Ok(packet) = Packet::new(&head, [&error]) {
                 worker.say(&packet);

@@ -83,7 +83,10 @@ impl End {
                 ErrorKind::ExecutionTimeout,
                 format!("it had not ended after {allowed:.1?}, and its worker was killed"),
             )
-            .with_detail("allowed_ns", u64::try_from(allowed.as_nanos()).unwrap_or(u64::MAX));
+            .with_detail(
+                "allowed_ns",
+                u64::try_from(allowed.as_nanos()).unwrap_or(u64::MAX),
+            );
         }
         // Who is alone in a worker that crashes has crashed it; of many, nobody knows who.
         let innocent = matches!(self.how, How::Overran { .. } | How::Stopped);

@@ -34,10 +34,7 @@ pub(super) fn read(value: &Value) -> Error {
         body: RBox::new(ErrorBody {
             kind: u32::try_from(number).unwrap_or(0),
             message: Text::from(message.unwrap_or("an error without words")),
-            causes: causes
-                .filter_map(Value::as_str)
-                .map(Text::from)
-                .collect(),
+            causes: causes.filter_map(Value::as_str).map(Text::from).collect(),
             details: value.get("details").cloned().unwrap_or_default(),
         }),
     })

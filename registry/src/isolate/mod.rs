@@ -23,12 +23,12 @@ pub(crate) mod sandbox;
 mod serve;
 mod spawn;
 mod tend;
-pub mod worker;
 pub(crate) mod wire;
+pub mod worker;
 
 pub(crate) use self::end::End;
-pub(crate) use self::pool::Pool;
 pub(crate) use self::log::Places;
+pub(crate) use self::pool::Pool;
 pub(crate) use self::process::Worker;
 pub(crate) use self::recipe::{Keeper, Recipe, Unmade};
 pub(crate) use self::spawn::program;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::abi::abi_stable::sabi_trait::TD_Opaque;
-use floe_plugin_api::abi::abi_stable::std_types::{RBox, RErr, RNone, ROk, ROption, RResult, RSome};
+use floe_plugin_api::abi::abi_stable::std_types::{
+    RBox, RErr, RNone, ROk, ROption, RResult, RSome,
+};
 use floe_plugin_api::abi::{
     RawCallRef, RawError, RawHealth, RawPlugin, RawPlugin_TO, RawPluginBox, contain,
 };
@@ -251,7 +253,9 @@ fn held<T>(act: impl FnOnce() -> Result<T, Error>) -> Result<T, RawError> {
     match contain(act) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(error.into()),
-        Err(panicked) => Err(errors::lost(format!("the host panicked: {}", panicked.message)).into()),
+        Err(panicked) => {
+            Err(errors::lost(format!("the host panicked: {}", panicked.message)).into())
+        }
     }
 }
 

@@ -260,9 +260,7 @@ impl Worker {
         let level = super::log::level();
         let packet = match what {
             Request::Describe => Packet::new(&ToWorker::Describe { request }, []),
-            Request::Create(config) => {
-                Packet::new(&ToWorker::Create { request, level }, [*config])
-            }
+            Request::Create(config) => Packet::new(&ToWorker::Create { request, level }, [*config]),
             Request::Call {
                 operation,
                 input,
@@ -693,7 +691,11 @@ enum Step {
 impl Step {
     fn of(mine: bool, answer: Result<Value, Error>) -> Self {
         // Whoever waited for it waits no more.
-        if mine { Self::Answer(answer) } else { Self::Again }
+        if mine {
+            Self::Answer(answer)
+        } else {
+            Self::Again
+        }
     }
 }
 
@@ -707,11 +709,7 @@ const LONGEST_LINE: usize = 4 << 10;
 const AT_A_TIME: usize = 256 << 10;
 
 /// Takes whole lines from a stream; false where it has ended.
-fn take_lines(
-    stream: &mut impl Read,
-    partial: &mut Vec<u8>,
-    mut each: impl FnMut(String),
-) -> bool {
+fn take_lines(stream: &mut impl Read, partial: &mut Vec<u8>, mut each: impl FnMut(String)) -> bool {
     let mut chunk = [0; 8 << 10];
     let mut taken = 0;
     let open = loop {

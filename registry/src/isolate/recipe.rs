@@ -90,7 +90,9 @@ impl Unmade {
 impl Recipe {
     /// A process that has the library mapped, and nothing started.
     pub(crate) fn open(self: &Arc<Self>) -> Result<Arc<Worker>, Unmade> {
-        let until = self.create.and_then(|create| Instant::now().checked_add(create));
+        let until = self
+            .create
+            .and_then(|create| Instant::now().checked_add(create));
         let missing = sandbox::missing(&self.sandbox).into_iter();
         self.check_sandbox(missing.map(Missing::from).collect())?;
         let refused = |found: String| spawn::refused(&self.original, found);

@@ -11,8 +11,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::sync::OnceLock;
+use std::sync::mpsc;
 use std::thread;
 
 use parking_lot::Mutex;
@@ -89,10 +89,7 @@ pub(crate) fn program(named: Option<&Path>, plugin: &Path) -> Result<Program, Bo
                 .iter()
                 .map(|place| format!("`{}`", place.display()))
                 .collect();
-            Err(refused(
-                plugin,
-                format!("no {}", places.join(" and no ")),
-            ))
+            Err(refused(plugin, format!("no {}", places.join(" and no "))))
         }
     }
 }

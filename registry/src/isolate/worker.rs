@@ -5,11 +5,9 @@
 //! [`enter`]:
 //!
 //! ```no_run
-//! fn main() {
-//!     // Does not return where this process was started as a worker.
-//!     floe_registry::worker::enter();
-//!     // What the program does otherwise.
-//! }
+//! // Does not return where this process was started as a worker.
+//! floe_registry::worker::enter();
+//! // What the program does otherwise.
 //! ```
 
 use std::env;

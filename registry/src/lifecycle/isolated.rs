@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::slot::Slot;
+use crate::admit::Admitted;
 use crate::config::Effective;
 use crate::error::{Begun, CallError, OverrunError, PluginError, Stage};
 use crate::event::{Event, nanoseconds};
@@ -135,9 +136,7 @@ impl Keeper for Minder {
     fn started(&self, worker: &Arc<Worker>, took: Duration) {
         let ground = self.slot.ground();
         let build = self.slot.build().clone();
-        ground
-            .roster
-            .add(worker, build.clone(), self.scope.clone());
+        ground.roster.add(worker, build.clone(), self.scope.clone());
         tracing::debug!(plugin = %self.slot.id(), process = worker.process(), ?took, "a worker was started");
         ground.events.publish_with(|| Event::WorkerStarted {
             build,
@@ -194,7 +193,7 @@ impl Slot {
     ) -> Result<Recipe, CallError> {
         let copy = self.copy()?;
         let ground = self.ground();
-        let candidate = self.admitted().map(|admitted| admitted.candidate());
+        let candidate = self.admitted().map(Admitted::candidate);
         let candidate = candidate.ok_or_else(|| self.registry_gone())?;
         let named = ground.isolation.load().program.clone();
         Ok(Recipe {
@@ -269,9 +268,11 @@ impl Slot {
                         Begun::Killed,
                     )))
                 }
-                None => {
-                    CallError::Start(Box::new(PluginError::new(self.title(), None, &end.error(None))))
-                }
+                None => CallError::Start(Box::new(PluginError::new(
+                    self.title(),
+                    None,
+                    &end.error(None),
+                ))),
             },
             Unmade::Said(error) => {
                 CallError::Start(Box::new(PluginError::new(self.title(), None, &error)))

@@ -616,7 +616,10 @@ impl Slot {
                 admitted.candidate().path(),
                 format!("a build with `panic = \"{}\"`", self.manifest.panic),
                 "one whose panics can be contained, or a worker to run it in",
-                format!("run it in a worker: `{} = \"worker\"` in `[isolation.plugins]`", self.manifest.name),
+                format!(
+                    "run it in a worker: `{} = \"worker\"` in `[isolation.plugins]`",
+                    self.manifest.name
+                ),
             ))
             .into());
         }
@@ -764,7 +767,7 @@ impl Slot {
             if let Some(schemas) = self.known_schemas() {
                 return Ok(schemas);
             }
-            if let Some(schemas) = self.once("describe", |slot| slot.schemas_of_code())? {
+            if let Some(schemas) = self.once("describe", Self::schemas_of_code)? {
                 return Ok(schemas);
             }
         }

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use rustix::process::{Pid, Signal, getppid, kill_current_process_group, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, getppid, kill_current_process_group, set_parent_process_death_signal,
+};
 
 use super::super::wire::channel::Channel;
 use super::Over;
@@ -33,7 +35,10 @@ pub(super) fn become_worker(parent: i32) -> Result<Channel, Over> {
 
 /// Closes what was inherited: a host's libraries may have files open that they did not mean to hand on.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "closes descriptors that nothing in this process owns")]
+#[expect(
+    unsafe_code,
+    reason = "closes descriptors that nothing in this process owns"
+)]
 fn close_others() {
     // SAFETY: descriptors are closed that this process has from its parent. It has run nothing yet that
     // opens any: this is the first thing that a worker does, before it has a thread or a plugin.

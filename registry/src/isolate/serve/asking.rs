@@ -47,7 +47,10 @@ impl Host {
     fn ask(&self, node_type: &str, input: &Value, call: &RawCallRef<'_>) -> Result<Value, Error> {
         let gone = || errors::lost("the host is gone");
         let server = self.0.upgrade().ok_or_else(gone)?;
-        let ask = server.asks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let ask = server
+            .asks
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            + 1;
         let head = FromWorker::Ask {
             ask,
             during: DURING.get(),

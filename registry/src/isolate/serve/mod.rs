@@ -192,12 +192,7 @@ pub(crate) fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<Inf
 }
 
 /// Maps the copy that the host has verified: what is under its path must be what the host has open.
-fn load(
-    original: &Path,
-    note: &[u8],
-    path: PathBuf,
-    file: File,
-) -> Result<Image, Box<Rejection>> {
+fn load(original: &Path, note: &[u8], path: PathBuf, file: File) -> Result<Image, Box<Rejection>> {
     let copy = Stored::handed_over(path, file, original)?;
     Image::alone(original, note, copy)
 }
@@ -212,7 +207,8 @@ fn next(channel: &Channel, buffer: &mut Buffer) -> Result<(usize, Option<File>),
 }
 
 fn send(channel: &Channel, head: &FromWorker<'_>, value: Option<&Value>) -> Result<(), Over> {
-    let packet = Packet::new(head, value).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let packet =
+        Packet::new(head, value).map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(channel.send(&packet)?)
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg,
-    socketpair, sockopt,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair, sockopt,
 };
 
 use super::packet::{LONGEST, Packet};
@@ -117,9 +117,7 @@ impl Channel {
         if let Some(files) = &files {
             control.push(SendAncillaryMessage::ScmRights(files));
         }
-        rustix::io::retry_on_intr(|| {
-            sendmsg(&self.0, &slices, &mut control, SendFlags::NOSIGNAL)
-        })?;
+        rustix::io::retry_on_intr(|| sendmsg(&self.0, &slices, &mut control, SendFlags::NOSIGNAL))?;
         Ok(())
     }
 
@@ -164,7 +162,10 @@ impl Channel {
             // A length that no frame has: the message is refused where it is read.
             return Ok(Received::Message(0, None));
         }
-        Ok(Received::Message(received.bytes, files.pop().map(File::from)))
+        Ok(Received::Message(
+            received.bytes,
+            files.pop().map(File::from),
+        ))
     }
 }
 

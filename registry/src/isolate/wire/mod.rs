@@ -25,7 +25,9 @@ pub fn fuzz(bytes: &[u8]) {
     };
     // What was read is written so that it is read again.
     let (mut once, mut pieces) = (Vec::new(), Vec::new());
-    if value::encode(&value, value::Place::Aside, &mut once, &mut pieces).is_ok() && pieces.is_empty() {
+    if value::encode(&value, value::Place::Aside, &mut once, &mut pieces).is_ok()
+        && pieces.is_empty()
+    {
         let again = value::decode(&once, &mut value::Nothing);
         assert!(again.is_ok_and(|(again, rest)| {
             rest.is_empty() && format!("{again:?}") == format!("{value:?}")

@@ -80,7 +80,11 @@ impl<'a> Packet<'a> {
             packet.seal(packet.bytes.len() - PREFIX - aside, 0, BEHIND);
             return Ok(packet);
         }
-        let form = if packet.file.is_some() { BESIDE } else { BEHIND };
+        let form = if packet.file.is_some() {
+            BESIDE
+        } else {
+            BEHIND
+        };
         let behind = if form == BEHIND { aside } else { 0 };
         packet.seal(packet.bytes.len() - PREFIX, behind, form);
         Ok(packet)
@@ -290,7 +294,8 @@ fn from_file(file: &File) -> Result<Value, Malformed> {
 
 /// The size of a file from which can be read without waiting for anybody.
 fn plain_size(file: &File) -> Result<u64, Malformed> {
-    let unreadable = |error: io::Error| Malformed::new(format!("a file that cannot be read: {error}"));
+    let unreadable =
+        |error: io::Error| Malformed::new(format!("a file that cannot be read: {error}"));
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() || !is_memory(file) {
         return Err(Malformed::new("a file that is no memory"));

@@ -205,7 +205,11 @@ impl<'b> Decoder<'b, '_> {
                 }
                 Value::Map(entries)
             }
-            other => return Err(Malformed::new(format!("a value of no known kind, `{other}`"))),
+            other => {
+                return Err(Malformed::new(format!(
+                    "a value of no known kind, `{other}`"
+                )));
+            }
         })
     }
 

@@ -69,7 +69,8 @@ fn every_kind_of_value() {
 
 #[test]
 fn depth_is_bounded_on_both_sides() {
-    let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| [inner].into_iter().collect());
+    let nested =
+        |depth: usize| (0..depth).fold(Value::Null, |inner, _| [inner].into_iter().collect());
     check_round_trip(&nested(DEPTH));
     let (mut skeleton, mut pieces) = (Vec::new(), Vec::new());
     let too_deep = nested(DEPTH + 1);
@@ -97,7 +98,10 @@ fn what_is_no_value() {
     check(&[I64], "a number that is none");
     check(&[STRING_ASIDE, 5], "a piece where there are none");
     // A count that nobody can have meant, of items that are not there.
-    check(&[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f, NULL], "items in 1 bytes");
+    check(
+        &[LIST, 0xff, 0xff, 0xff, 0xff, 0x0f, NULL],
+        "items in 1 bytes",
+    );
     check(&[MAP, 2, 0, NULL], "items in 2 bytes");
 }
 
@@ -107,7 +111,10 @@ fn every_cut_is_seen() {
     let (skeleton, pieces) = encoded(&value, Place::Aside);
     for length in 0..skeleton.len() {
         let mut pieces = Pieces(pieces.clone());
-        assert!(decode(&skeleton[..length], &mut pieces).is_err(), "{length}");
+        assert!(
+            decode(&skeleton[..length], &mut pieces).is_err(),
+            "{length}"
+        );
     }
 }
 
@@ -124,7 +131,8 @@ fn any_value() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(6, 64, 8, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..8).prop_map(|items| items.into_iter().collect()),
+            prop::collection::vec(inner.clone(), 0..8)
+                .prop_map(|items| items.into_iter().collect()),
             prop::collection::vec((".{0,8}", inner), 0..8).prop_map(|entries| {
                 let mut map = Map::new();
                 for (key, value) in entries {
