@@ -16,5 +16,5 @@ pub(crate) use self::given::{Given, Sources};
 pub(crate) use self::limits::PARALLEL;
 pub use self::limits::{CircuitSettings, Deadlines, InstanceLimits};
 pub use self::search::{PATH_VARIABLE, STATE_VARIABLE, STORE_VARIABLE, is_privileged, search_path};
-pub(crate) use self::search::{default_state, default_store};
+pub(crate) use self::search::{default_state, default_store, variable};
 pub use self::settings::{SETTINGS_FILE, Settings, SettingsError};

@@ -96,7 +96,7 @@ fn user_directories() -> Option<directories::ProjectDirs> {
 }
 
 /// A variable of the environment that is set to something, if its word counts.
-pub(super) fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     if is_privileged() {
         return None;
     }

@@ -17,6 +17,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
+use crate::config::variable;
 use crate::error::{Rejection, Stage};
 
 /// The variable that names the program to be started as a worker.
@@ -24,6 +25,9 @@ pub const WORKER_VARIABLE: &str = "FLOE_WORKER";
 
 /// The program that is looked for beside this one.
 const PROGRAM: &str = "floe-worker";
+
+/// What is running now, whatever was put in the place of its file.
+pub(super) const RUNNING: &str = "/proc/self/exe";
 
 /// The argument after which a worker is told who started it.
 pub(super) const PARENT: &str = "--parent";
@@ -57,14 +61,13 @@ pub(crate) fn program(named: Option<&Path>, plugin: &Path) -> Result<Program, Bo
     };
     let named = named
         .map(Path::to_owned)
-        .or_else(|| env::var_os(WORKER_VARIABLE).map(PathBuf::from));
+        .or_else(|| variable(WORKER_VARIABLE).map(PathBuf::from));
     if let Some(path) = named {
         return Ok(plain(path));
     }
     let own = env::current_exe().unwrap_or_default();
     if let Some(arguments) = OWN.get() {
-        // What is running now, whatever was put in its place.
-        let running = Path::new("/proc/self/exe");
+        let running = Path::new(RUNNING);
         let path = if cfg!(target_os = "linux") && running.exists() {
             running.to_owned()
         } else {
