@@ -5,8 +5,9 @@
 //! Instance ─ pool ─ process ═ socket pair ═ serve ─ Image ─ Instance
 //! ```
 //!
-//! - `recipe` is what a worker is made of, `spawn` starts the process, `process` is the host's side of it, `end` how
-//!   it ended, `pool` the workers of one instance, and `tend` looks after those that nobody waits for.
+//! - `recipe` is what a worker is made of, `spawn` starts the process, `greet` is the first words with it, `process`
+//!   is the host's side of it, `end` how it ended, `pool` the workers of one instance, and `tend` looks after those
+//!   that nobody waits for.
 //! - `log` and `asked` are what a plugin asks of its host from there.
 //! - `wire` is how the two sides speak, `serve` what the worker does, `sandbox` what it is held to.
 //!
@@ -15,6 +16,7 @@
 mod asked;
 mod end;
 mod errors;
+mod greet;
 mod log;
 mod pool;
 mod process;

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use floe_plugin_api::{Error, Value};
 
 use super::end::{End, How};
+use super::greet;
 use super::log::Places;
 use super::process::{Request, Worker};
 use super::sandbox::{self, Sandbox};
 use super::spawn::{self, Program};
 use super::tend;
 use super::wire::channel::Channel;
-use super::wire::frame::{FromWorker, MAGIC, Missing, PROTOCOL, RELEASE, ToWorker};
+use super::wire::frame::{FromWorker, Missing, ToWorker};
 use super::wire::packet::Packet;
 use crate::admit::Stored;
 use crate::error::{Rejection, Stage};
@@ -96,40 +97,22 @@ impl Recipe {
         let missing = sandbox::missing(&self.sandbox).into_iter();
         self.check_sandbox(missing.map(Missing::from).collect())?;
         let refused = |found: String| spawn::refused(&self.original, found);
-        let program = self.program.path.display();
         let unstartable =
-            |error: std::io::Error| refused(format!("that `{program}` cannot be started: {error}"));
+            |error: std::io::Error| refused(greet::unstartable(&self.program, &error));
         let (own, other) = Channel::pair().map_err(unstartable)?;
         let child = spawn::start(&self.program, other).map_err(unstartable)?;
         let worker = Worker::new(self.clone(), own, child).map_err(unstartable)?;
         let worker = Arc::new(worker);
         tend::watch(&worker);
 
-        let hello = ToWorker::Hello {
-            magic: MAGIC,
-            protocol: PROTOCOL,
-            release: RELEASE,
-            sandbox: self.sandbox.clone(),
-            library: self.copy.path().as_os_str().as_bytes(),
-        };
+        let library = self.copy.path().as_os_str().as_bytes();
+        let hello = greet::hello(self.sandbox.clone(), library);
         let packet = Packet::new(&hello, []).map_err(|error| refused(error.to_string()))?;
         let welcome = worker
-            .first_words(&packet, None, until, |word| match word {
-                FromWorker::Welcome {
-                    magic: MAGIC,
-                    protocol,
-                    release,
-                    missing,
-                } => Ok(if protocol == PROTOCOL && release == RELEASE {
-                    Ok(missing)
-                } else {
-                    Err(format!(
-                        "that `{program}` is of release `{release}` and speaks protocol `{protocol}`, this host is `{RELEASE}` and speaks `{PROTOCOL}`"
-                    ))
-                }),
-                _ => Err(How::Garbage("what is no greeting".to_owned())),
+            .first_words(&packet, None, until, |word| {
+                greet::welcome(word, &self.program)
             })
-            .map_err(|end| refused(unwelcome(&self.program, &end)))?;
+            .map_err(|end| refused(greet::unwelcome(&self.program, &end)))?;
         let missing = welcome.map_err(refused)?;
         self.check_sandbox(missing)?;
 
@@ -218,19 +201,6 @@ impl Recipe {
             first.remedy,
         )))
     }
-}
-
-/// Why a program that was started is no worker.
-fn unwelcome(program: &Program, end: &End) -> String {
-    let mut text = format!(
-        "that `{}` does not answer as a worker: {}",
-        program.path.display(),
-        end.words()
-    );
-    if let Some(line) = end.last_lines.last() {
-        text.push_str(&format!("; it said `{}`", line.escape_debug()));
-    }
-    text
 }
 
 /// The name of a check that a worker makes.

@@ -12,11 +12,13 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{serve, spawn};
+use super::{greet, serve, spawn};
 
 pub use super::spawn::WORKER_VARIABLE;
+use crate::error::Rejection;
 
 /// The argument that makes a program with [`enter`] a worker.
 const ARGUMENT: &str = "--floe-worker";
@@ -39,6 +41,19 @@ pub fn enter() {
 /// [`main`] with those that come after them.
 pub fn this_program_with(arguments: impl IntoIterator<Item = impl Into<OsString>>) {
     spawn::this_program_with(arguments.into_iter().map(Into::into).collect());
+}
+
+/// Starts the program that plugins would run in, exchanges greetings with it, and ends it. No plugin is needed.
+/// Gives the program's file.
+///
+/// `named` is the one that the settings name, if they do: see
+/// [`IsolationSettings::program`](crate::IsolationSettings::program).
+///
+/// # Errors
+///
+/// There is none, it cannot be started, or it does not answer as a worker of this release.
+pub fn check(named: Option<&Path>) -> Result<PathBuf, Box<Rejection>> {
+    greet::check(named)
 }
 
 /// What a worker's program does: serves the host that has started it, and ends with it. `arguments` are those
