@@ -11,6 +11,7 @@ use floe_plugin_api::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{PluginId, Scope};
+use crate::isolate::sandbox::{self, Offer, Sandbox};
 
 /// Where a plugin's code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -408,6 +409,29 @@ impl IsolationSettings {
     pub fn of(&self, plugin: &PluginId) -> Isolation {
         let said = self.rules_of(plugin).filter_map(|rule| rule.isolation);
         said.last().unwrap_or_default()
+    }
+
+    /// What some rule asks a worker to be held to and this machine cannot give, each once, with its reason and
+    /// what to do. Nothing of this process is changed.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<Offer> {
+        let particular = self.kinds.values().chain(self.plugins.values());
+        let rules = [&self.general].into_iter().chain(particular);
+        let mut lacking: Vec<Offer> = Vec::new();
+        for rule in rules.chain(self.tenants.values()) {
+            let mut terms = WorkerTerms::default();
+            terms.overlay(rule);
+            let asked = Sandbox::from(&terms);
+            if asked == Sandbox::default() {
+                continue;
+            }
+            for offer in sandbox::missing(&asked) {
+                if lacking.iter().all(|known| known.name != offer.name) {
+                    lacking.push(offer);
+                }
+            }
+        }
+        lacking
     }
 
     /// Where an instance of a plugin runs, and how it is held there.
