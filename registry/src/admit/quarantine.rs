@@ -274,6 +274,12 @@ impl Quarantine {
         }
     }
 
+    /// The file in which it is remembered, in the directory of the state.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
     /// It faulted. Gives what is left alone from now on, if that was one time too many.
     pub(crate) fn fault(
         &self,
