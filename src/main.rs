@@ -13,16 +13,27 @@ mod report;
 mod session;
 mod stamp;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
+use floe_registry::worker;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::output::Output;
 
+/// The argument that makes this program a worker, which another process of it starts.
+const WORKER: &str = "worker";
+
 fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == WORKER) {
+        // Before anything is opened: all that is open is closed.
+        return worker::main(arguments);
+    }
+    worker::this_program_with([WORKER]);
     let exit = match Arguments::try_parse() {
         Ok(arguments) => execute(arguments),
         Err(error) => report::usage::print(&error),
