@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use floe_registry::Trust;
 use floe_registry::api::Kind;
+use floe_registry::{Isolation, Trust};
 
 use crate::command::duration::Duration;
 use crate::stamp::{STAMP, VERSION};
@@ -17,7 +17,8 @@ macro_rules! exit_codes {
         "\
 Exit codes:
   0  done
-  1  the executor returned an error, a plugin is unhealthy, or a file could not be read or written
+  1  the executor returned an error, a plugin is unhealthy, this machine has a problem, or a file
+     could not be read or written
   2  usage: an argument, JSON, a setting, an input or a configuration does not fit
   3  not found, rejected or incompatible; of many plugins, one that could not be started
   4  a contained fault of the plugin: panic, crash or time-out"
@@ -47,6 +48,7 @@ Environment:
   FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
   FLOE_STORE               where private, verified copies of plugins are kept
   FLOE_STATE               where schemas, and what is quarantined, are remembered
+  FLOE_WORKER              the program that plugins run in, where they run in processes of their own
   FLOE_KEY_PASSWORD        the password of a secret key, where nobody can type it
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
   NO_COLOR                 no colour, whatever the terminal
@@ -61,7 +63,9 @@ Examples:
   floe describe sqlite.query
   floe call text.upper --input '{\"text\":\"hello\"}'
   floe call sqlite.query@^0.1 --config '{\"path\":\"weather.db\"}' --input @query.json
+  floe call text.upper --isolation worker --input '{\"text\":\"hello\"}'
   floe why sqlite.query
+  floe doctor
   floe start && floe health
   floe stats --call text.upper --input '{\"text\":\"hello\"}' --repeat 100000
   floe watch --json
@@ -145,6 +149,18 @@ pub(crate) struct Global {
     )]
     pub(crate) store: Option<PathBuf>,
 
+    /// Where plugins run [default: that of floe.toml, or in-process]
+    ///
+    /// It counts instead of `default` in [isolation] of floe.toml. What that says of kinds, plugins and
+    /// tenants stays.
+    #[arg(
+        long,
+        value_name = "WHERE",
+        value_parser = PossibleValuesParser::new([Isolation::InProcess, Isolation::Worker].map(isolation)).try_map(|name| name.parse::<Isolation>()),
+        help_heading = "Plugins"
+    )]
+    pub(crate) isolation: Option<Isolation>,
+
     /// Reads this settings file, instead of the nearest floe.toml upward
     #[arg(
         long,
@@ -188,6 +204,15 @@ fn policy(trust: Trust) -> PossibleValue {
     PossibleValue::new(trust.name()).help(asks)
 }
 
+/// Where plugins run, for people.
+fn isolation(isolation: Isolation) -> PossibleValue {
+    let what = match isolation {
+        Isolation::InProcess => "In this process: a crash of one ends it",
+        _ => "Each in a process of its own: a crash ends that, and a call that hangs is killed",
+    };
+    PossibleValue::new(isolation.as_str()).help(what)
+}
+
 impl Global {
     /// These and those that are given after them, which count more.
     fn and(self, after: &Self) -> Self {
@@ -197,6 +222,7 @@ impl Global {
             strict: self.strict || after.strict,
             trust: after.trust.or(self.trust),
             store: after.store.or(self.store),
+            isolation: after.isolation.or(self.isolation),
             settings: after.settings.or(self.settings),
             json: self.json || after.json,
             color: after.color.or(self.color),
@@ -255,6 +281,12 @@ pub(crate) enum Command {
     /// what it would be configured with, secrets masked; and the refused files that say that they are
     /// it. Nothing is run. The exit code is 3 where nothing answers.
     Why(With<Why>),
+    /// Examines this machine: workers, sandbox, store, state, search path, trust, environment
+    ///
+    /// The worker program is started and ended again; no plugin is run. Problems are listed at the end,
+    /// each with what to do, and the exit code is 1 where there are any. What a sandbox cannot give here
+    /// is a problem only where floe.toml asks for it.
+    Doctor(With<Doctor>),
     /// Starts all plugins in the order of what they need, shows the waves, and stops them again
     ///
     /// The exit code is 3 where one could not be started, and 4 where contained faults alone were the
@@ -338,6 +370,7 @@ impl Command {
             | Self::Describe(With { after, .. })
             | Self::Call(With { after, .. })
             | Self::Why(With { after, .. })
+            | Self::Doctor(With { after, .. })
             | Self::Start(With { after, .. })
             | Self::Health(With { after, .. })
             | Self::Stats(With { after, .. })
@@ -424,6 +457,10 @@ pub(crate) struct Why {
     #[arg(value_name = "NAME|NODE_TYPE[@RANGE]")]
     pub(crate) asked: String,
 }
+
+/// What `floe doctor` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
 
 /// What `floe start` is told.
 #[derive(Debug, Args)]

@@ -9,7 +9,8 @@ use floe_registry::api::ErrorKind;
 pub(crate) enum Exit {
     /// It did what it was asked.
     Done,
-    /// The executor returned an error, a plugin is unhealthy, or a file could not be read or written.
+    /// The executor returned an error, a plugin is unhealthy, this machine has a problem, or a file
+    /// could not be read or written.
     Failed,
     /// It was asked wrongly: an argument, JSON, a setting, an input or a configuration does not fit.
     Usage,

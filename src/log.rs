@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::stamp::STAMP;
 
 /// The variable that holds the log's filter.
-const VARIABLE: &str = "FLOE_LOG";
+pub(crate) const VARIABLE: &str = "FLOE_LOG";
 
 /// What the registry warns of comes back as an error, which is reported once, not twice.
 const DEFAULT: &str = "warn,floe_registry=error";

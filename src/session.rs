@@ -4,9 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use floe_registry::{
-    BuildError, Handle, LOCK_FILE, LookupError, Mode, Reference, Registry, RegistryBuilder,
-    Rejection, STATE_VARIABLE, STORE_VARIABLE, SearchDirectory, Settings, Stage, TrustSettings,
-    is_privileged, search_path,
+    BuildError, Handle, IsolationSettings, LOCK_FILE, LookupError, Mode, Reference, Registry,
+    RegistryBuilder, Rejection, STATE_VARIABLE, STORE_VARIABLE, SearchDirectory, Settings, Stage,
+    TrustSettings, is_privileged, search_path,
 };
 
 use crate::arguments::Global;
@@ -44,6 +44,10 @@ impl Session {
             settings.trust.policy = trust;
             settings.trust.directories.clear();
         }
+        if global.isolation.is_some() {
+            // What is said of kinds, plugins and tenants stays.
+            settings.isolation.general.isolation = global.isolation;
+        }
         if settings.trust.lock.is_none() {
             settings.trust.lock = Some(PathBuf::from(LOCK_FILE));
         }
@@ -67,6 +71,17 @@ impl Session {
     /// What trust is asked of files, by the arguments and the settings.
     pub(crate) const fn trust(&self) -> &TrustSettings {
         &self.settings.trust
+    }
+
+    /// Where plugins run, by the arguments and the settings.
+    pub(crate) const fn isolation(&self) -> &IsolationSettings {
+        &self.settings.isolation
+    }
+
+    /// The settings file, where there is one.
+    pub(crate) fn settings_file(&self) -> Option<&Path> {
+        let file = self.settings.file.as_path();
+        (!file.as_os_str().is_empty()).then_some(file)
     }
 
     /// Where the lock file is, or is to be.

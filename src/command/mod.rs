@@ -4,6 +4,7 @@ mod argument;
 mod call;
 mod completions;
 mod describe;
+mod doctor;
 pub(crate) mod duration;
 mod health;
 mod inspect;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Describe(arguments) => describe::run(&arguments.own, &session()?, output),
         Command::Call(arguments) => call::run(&arguments.own, &session()?, output),
         Command::Why(arguments) => why::run(&arguments.own, &session()?, output),
+        Command::Doctor(_) => doctor::run(&session()?, output),
         Command::Start(arguments) => start::run(&arguments.own, &session()?, output),
         Command::Health(_) => health::run(&session()?, output),
         Command::Stats(arguments) => stats::run(&arguments.own, &session()?, output),
