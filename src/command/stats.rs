@@ -117,6 +117,10 @@ impl Report for Counted {
         self.render_errors(page);
         page.blank();
         self.render_instances(page);
+        if self.stats.workers.started > 0 {
+            page.blank();
+            self.render_workers(page);
+        }
         if !self.stats.abandoned.is_empty() {
             page.blank();
             let threads: Vec<Thread<'_>> = self.stats.abandoned.iter().map(Thread::from).collect();
@@ -248,6 +252,43 @@ impl Counted {
             page.heading("Errors");
             page.table(table);
         }
+    }
+
+    fn render_workers(&self, page: &mut Page) {
+        let workers = &self.stats.workers;
+        if !workers.live.is_empty() {
+            let mut table = Table::new(["plugin", "version", "process", "memory", "calls", "age"]);
+            for worker in &workers.live {
+                table.row([
+                    worker.build.plugin.to_string(),
+                    worker.build.version.to_string(),
+                    worker.process.to_string(),
+                    worker.memory_bytes.map(text::bytes).unwrap_or_default(),
+                    worker.calls.to_string(),
+                    text::time(worker.age),
+                ]);
+            }
+            (2..=5).for_each(|column| table.align_right(column));
+            page.heading("Workers");
+            page.table(table);
+            page.blank();
+        }
+        page.fields(
+            0,
+            &[
+                (
+                    "workers",
+                    format!(
+                        "{} live, {} started, {} crashed",
+                        workers.live.len(),
+                        workers.started,
+                        workers.crashed
+                    ),
+                ),
+                ("their memory", text::bytes(workers.memory_bytes)),
+                ("given back", text::bytes(workers.returned_bytes)),
+            ],
+        );
     }
 
     fn render_instances(&self, page: &mut Page) {
