@@ -4,7 +4,7 @@ use floe_loader_tests::elf::{Elf, manifest};
 use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
 use floe_loader_tests::refusal::{Refused, check_words};
-use floe_loader_tests::scene::{Scene, check_answers, check_unreachable};
+use floe_loader_tests::scene::{Scene, check_answers, check_unreachable, worker};
 use floe_plugin_api::{ApiVersion, Kind};
 use floe_registry::{Isolation, IsolationSettings, Mode, Registry};
 use serde_json::json;
@@ -169,7 +169,7 @@ fn a_build_whose_panics_abort_is_for_workers() {
     let scene = Scene::new();
     let path = scene.write("bad", &Elf::plugin(text).build());
     let (here, there) = (Isolation::InProcess, Isolation::Worker);
-    let general = IsolationSettings::new;
+    let general = |isolation: Isolation| IsolationSettings::new(isolation).program(worker());
     for (isolation, admitted) in [
         (general(there), true),
         (general(here).kind(Kind::COMPUTE, there), true),
