@@ -86,6 +86,10 @@ impl Occupied {
         let called =
             self.running
                 .execute(target.operation(), recorder.as_deref(), input, call, output);
+        if self.running.is_isolated() && called.as_ref().is_err_and(cost_a_worker) {
+            // The instance is there still, but what was tried did not do well.
+            drop(self.running.settle());
+        }
         self.keep();
         called
     }
@@ -347,6 +351,15 @@ fn is_anothers(error: &CallError) -> bool {
     match error {
         CallError::Dependency(_) => true,
         CallError::Overrun(overrun) => overrun.begun == Begun::No,
+        _ => false,
+    }
+}
+
+/// Whether a call ended with the worker that it was in.
+fn cost_a_worker(error: &CallError) -> bool {
+    match error {
+        CallError::Executor(error) => error.kind == ErrorKind::Crashed,
+        CallError::Overrun(overrun) => overrun.begun == Begun::Killed,
         _ => false,
     }
 }
