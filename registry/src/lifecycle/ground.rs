@@ -122,6 +122,9 @@ impl Ground {
 
     /// Tells of a thread that did not come back, and gives up the instance that it is inside of.
     pub(crate) fn tell_overrun(&self, slot: &Arc<Slot>, doing: &str, overrun: &Overrun) {
+        if overrun.is_in_a_worker() {
+            return;
+        }
         if overrun.how == Lost::Abandoned {
             tracing::warn!(plugin = %slot.id(), version = %slot.manifest().version, doing, allowed = ?overrun.allowed, "a thread was abandoned");
             self.events.publish_with(|| Event::Abandoned {

@@ -164,12 +164,21 @@ pub(crate) fn far(bound: Option<Duration>) -> Instant {
 
 impl Overrun {
     /// Whether a thread began it.
-    pub(crate) const fn begun(&self) -> Begun {
+    pub(crate) fn begun(&self) -> Begun {
         match self.how {
             Lost::NotBegun => Begun::No,
+            Lost::Abandoned if self.is_in_a_worker() => Begun::Killed,
             Lost::Abandoned => Begun::Yes,
             Lost::Panicked => Begun::Failed,
         }
+    }
+
+    /// Whether it is in a process that is killed at the same deadline: by the thread that was not waited
+    /// for long enough to say so, and that comes back then.
+    pub(crate) fn is_in_a_worker(&self) -> bool {
+        self.inside
+            .as_ref()
+            .is_some_and(|running| running.is_isolated())
     }
 }
 
