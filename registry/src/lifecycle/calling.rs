@@ -324,8 +324,15 @@ impl Supervisor {
                     teller.tell_progress(&sender, fraction, message);
                 }),
             );
-            occupied.call(&target, &input, call.raw(), &mut output)?;
-            Ok(output)
+            match occupied.call(&target, &input, call.raw(), &mut output) {
+                Ok(()) => Ok(output),
+                Err(CallError::Overrun(mut overrun)) => {
+                    // What it was given, not what was left of that when its worker was asked.
+                    overrun.allowed = allowed;
+                    Err(CallError::Overrun(overrun))
+                }
+                Err(error) => Err(error),
+            }
         };
         let pending = self.ground().workers.begin(task, allowed, body, drop);
         let told = pending.wait(|fraction, message| call.progress(fraction, message.into()));
