@@ -27,6 +27,8 @@ pub enum Fixture {
     Narrow,
     /// Its constructor tells that it ran, and does as the environment says.
     Constructor,
+    /// Does what no plugin may: its one executor `hostile.do` crashes, hangs and so on.
+    Hostile,
     /// Panics when it is to describe itself.
     Undescribed,
     /// Its root module is laid out otherwise.
@@ -44,6 +46,7 @@ impl Fixture {
             Self::Optimized => "probe_optimized",
             Self::Narrow => "probe_narrow",
             Self::Constructor => "constructor",
+            Self::Hostile => "hostile",
             Self::Undescribed => "undescribed",
             Self::Layout => "layout",
             Self::Unchecked => "unchecked",
@@ -67,6 +70,7 @@ const PLAIN: &[Fixture] = &[
     Fixture::Probe,
     Fixture::Allocator,
     Fixture::Constructor,
+    Fixture::Hostile,
     Fixture::Undescribed,
     Fixture::Layout,
     Fixture::Unchecked,

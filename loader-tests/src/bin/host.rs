@@ -8,8 +8,9 @@
 //! to the file TOLD after each. A command is one word, or a word and its object after a colon:
 //! `list`, `rejected`, `search:TEXT`, `get:NODE`, `metadata:NODE`, `has:NODE`, `inspect:FILE`,
 //! `rescan`, `describe:NODE`, `validate:NODE`, `load:NODE`, `call:NODE`, `exchange:PLUGIN`,
-//! `memory:MIB`, `files:MIB`, `mapped:TEXT`, `collect`, `hold:FILE`, `search-path`, `privileged`, `global`. From
-//! `locked:FILE` and `signed:KEY` on, the registry is a new one that asks for that.
+//! `memory:MIB`, `files:MIB`, `mapped:TEXT`, `collect`, `hold:FILE`, `search-path`, `privileged`, `global`,
+//! `with:NODE JSON`, `within:MILLISECONDS NODE JSON`. From `locked:FILE`, `signed:KEY` and `isolated` on, the
+//! registry is a new one that asks for that; a worker is this program again.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -24,11 +25,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use floe_plugin_api::{Value, value};
-use floe_registry::{CircuitSettings, Registry, Trust, TrustSettings, TrustedKey};
+use floe_plugin_api::{CallOptions, Value, value};
+use floe_registry::{
+    CircuitSettings, Isolation, IsolationSettings, Registry, Trust, TrustSettings, TrustedKey,
+};
 use rustix::process::{Resource, Rlimit};
 
 fn main() -> ExitCode {
+    floe_registry::worker::enter();
     // `Err` of `main` would be written with `Debug`; a code is all that a test looks at.
     match run(&env::args().collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,22 +46,26 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     };
     let mut told = OpenOptions::new().create(true).append(true).open(told)?;
     // What panics on purpose is not left alone for it.
-    let build = |trust: TrustSettings| {
+    let build = |trust: TrustSettings, isolation: Isolation| {
         let builder = Registry::builder()
             .directory(plugins.as_str())
             .store(store)
             .trust(trust)
+            .isolation(IsolationSettings::new(isolation))
             .circuit(CircuitSettings::default().panics(u32::MAX));
         builder.build()
     };
-    let mut registry = build(TrustSettings::default())?;
+    let mut registry = build(TrustSettings::default(), Isolation::InProcess)?;
     for command in commands {
         let (word, object) = command.split_once(':').unwrap_or((command, ""));
         if word == "global" {
             registry = Registry::global().clone();
         }
         if let Some(trust) = trust(word, object)? {
-            registry = build(trust)?;
+            registry = build(trust, Isolation::InProcess)?;
+        }
+        if word == "isolated" {
+            registry = build(TrustSettings::default(), Isolation::Worker)?;
         }
         let answer = match carry_out(&registry, word, object) {
             Ok(answer) => answer,
@@ -86,7 +94,7 @@ fn tell(told: &mut File, command: &str, answer: &str) -> std::io::Result<()> {
 
 fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Box<dyn Error>> {
     Ok(match word {
-        "list" | "global" | "locked" | "signed" => {
+        "list" | "global" | "locked" | "signed" | "isolated" => {
             let plugins = registry.list();
             let names = plugins
                 .iter()
@@ -113,6 +121,19 @@ fn carry_out(registry: &Registry, word: &str, object: &str) -> Result<String, Bo
         }
         "load" => registry.load(object).map(|()| "loaded".to_owned())?,
         "call" => registry.call(object, &Value::Null)?.to_json()?,
+        "with" => {
+            let (node_type, input) = object.split_once(' ').unwrap_or((object, "null"));
+            let input = Value::from_json(input)?;
+            registry.call(node_type, &input)?.to_json()?
+        }
+        "within" => {
+            let (milliseconds, object) = object.split_once(' ').unwrap_or_default();
+            let (node_type, input) = object.split_once(' ').unwrap_or((object, "null"));
+            let timeout = Duration::from_millis(milliseconds.parse()?);
+            let input = Value::from_json(input)?;
+            let options = CallOptions::new().timeout(timeout);
+            registry.call_with(node_type, &input, &options)?.to_json()?
+        }
         "exchange" => exchange(registry, object)?,
         "memory" => limit(Resource::As, object)?,
         "files" => limit(Resource::Fsize, object)?,

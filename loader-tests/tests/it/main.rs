@@ -22,6 +22,7 @@ mod depend;
 mod files;
 mod health;
 mod in_process;
+mod isolation;
 mod laziness;
 mod loading;
 mod lock;
