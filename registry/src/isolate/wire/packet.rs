@@ -21,6 +21,9 @@ pub(crate) const LONGEST: usize = 72 << 10;
 /// The most bytes that one frame may have in all.
 const LARGEST: u64 = 1 << 30;
 
+/// The most bytes of a skeleton. What is read of one takes up to ninety times as many.
+const LARGEST_SKELETON: usize = 64 << 20;
+
 /// The most pieces that are written as they lie.
 const PIECES: usize = 64;
 
@@ -35,6 +38,8 @@ pub(crate) enum Unsendable {
     TooDeep,
     #[error("the values have {0} bytes, and a worker takes {LARGEST} at most")]
     TooLarge(u64),
+    #[error("the values without long texts and bytes have {0} bytes, and a worker takes {LARGEST_SKELETON} at most")]
+    TooMany(usize),
     #[error("the names that go with it have {0} bytes, and a worker takes {LONGEST} at most")]
     HeadTooLong(usize),
     #[error("a path that goes with it is no UTF-8 text")]
@@ -109,6 +114,9 @@ impl<'a> Packet<'a> {
         let size = (8 + skeleton.len() + aside) as u64;
         if size > LARGEST {
             return Err(Unsendable::TooLarge(size));
+        }
+        if skeleton.len() > LARGEST_SKELETON {
+            return Err(Unsendable::TooMany(skeleton.len()));
         }
         let length = (skeleton.len() as u64).to_le_bytes();
         let mut slices = Vec::with_capacity(self.pieces.len() + 2);
@@ -284,6 +292,9 @@ fn from_file(file: &File) -> Result<Value, Malformed> {
     let length = pieces.next(8)?;
     let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
     let length = usize::try_from(length).map_err(|_| Malformed::new("a skeleton without end"))?;
+    if length > LARGEST_SKELETON {
+        return Err(Malformed::new(format!("a skeleton of {length} bytes")));
+    }
     let skeleton = pieces.next(length)?;
     let (value, rest) = value::decode(&skeleton, &mut pieces)?;
     if !rest.is_empty() || pieces.left > 0 {

@@ -53,6 +53,10 @@ impl Aside for Nothing {
     }
 }
 
+/// For how many items there is room at first: lists that lie in each other could each say that they have as
+/// many as there are bytes left.
+const AT_FIRST: usize = 64;
+
 const NULL: u8 = 0;
 const FALSE: u8 = 1;
 const TRUE: u8 = 2;
@@ -189,7 +193,7 @@ impl<'b> Decoder<'b, '_> {
             BYTES_ASIDE => Value::Bytes(Bytes::from(self.piece()?)),
             LIST => {
                 let (count, inner) = self.count(depth, 1)?;
-                let mut items = List::with_capacity(count);
+                let mut items = List::with_capacity(count.min(AT_FIRST));
                 for _ in 0..count {
                     items.push(self.value(inner)?);
                 }
@@ -197,7 +201,7 @@ impl<'b> Decoder<'b, '_> {
             }
             MAP => {
                 let (count, inner) = self.count(depth, 2)?;
-                let mut entries = Map::with_capacity(count);
+                let mut entries = Map::with_capacity(count.min(AT_FIRST));
                 for _ in 0..count {
                     let key = self.text()?;
                     let value = self.value(inner)?;
@@ -232,13 +236,10 @@ impl<'b> Decoder<'b, '_> {
 
     /// How many items there are, each of which has so many bytes at least, and how deep they are.
     fn count(&mut self, depth: usize, least: usize) -> Result<(usize, usize), Malformed> {
-        /// A count costs as much as the items that are there, not as much as it says.
-        const AT_ONCE: usize = 64 << 20;
-
         let inner = deeper(depth)
             .map_err(|TooDeep| Malformed::new(format!("a value nested deeper than {DEPTH}")))?;
         let count = self.length()?;
-        if count > self.left.len() / least || count > AT_ONCE {
+        if count > self.left.len() / least {
             return Err(Malformed::new(format!(
                 "{count} items in {} bytes",
                 self.left.len()
