@@ -281,9 +281,10 @@ pub(crate) enum Command {
     /// what it would be configured with, secrets masked; and the refused files that say that they are
     /// it. Nothing is run. The exit code is 3 where nothing answers.
     Why(With<Why>),
-    /// Examines this machine: workers, sandbox, store, state, search path, trust, environment
+    /// Examines this machine, and says what is wrong with it and what to do
     ///
-    /// The worker program is started and ended again; no plugin is run. Problems are listed at the end,
+    /// It looks at the worker program, what a sandbox holds a worker to, the store, the state, the search
+    /// path, trust and the environment. The worker program is started and ended again; no plugin is run. Problems are listed at the end,
     /// each with what to do, and the exit code is 1 where there are any. What a sandbox cannot give here
     /// is a problem only where floe.toml asks for it.
     Doctor(With<Doctor>),

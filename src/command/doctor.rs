@@ -172,7 +172,11 @@ fn state(registry: &Registry, examined: &mut Examined) {
             directory(root, examined);
             examined.ok("quarantined", text::count(listed.len(), "content"));
         }
-        Err(error) => unusable(&error, STATE_VARIABLE, root, examined),
+        Err(error) => {
+            // The damage is the same.
+            unusable(&error, STATE_VARIABLE, root, examined);
+            return;
+        }
     }
     if let Some(damage) = quarantine.damage() {
         let remedy = format!(

@@ -12,9 +12,11 @@
 
 mod call;
 mod configured;
+mod doctor;
 mod elf;
 mod health;
 mod inspect;
+mod isolation;
 mod list;
 mod lock;
 mod lookup;

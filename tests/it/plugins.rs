@@ -39,6 +39,17 @@ pub(crate) fn directory_of_needy() -> &'static str {
     DIRECTORY.to_str().unwrap()
 }
 
+/// The directory of a plugin that ends the process that it is in.
+pub(crate) fn directory_of_crashy() -> &'static str {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        install(
+            "installed-crashy",
+            &[("crashy", Some(include_str!("crashy.rs")))],
+        )
+    });
+    DIRECTORY.to_str().unwrap()
+}
+
 /// Builds plugins, and copies them into a directory.
 fn install(directory: &str, plugins: &[(&str, Option<&str>)]) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -187,3 +187,50 @@ fn a_plugin_that_faults_too_often_rests() {
     assert_eq!(counted["plugins"][1]["state"], "resting");
     assert_eq!(counted["plugins"][1]["circuit"], "open");
 }
+
+#[test]
+fn workers_are_shown_where_there_were_any() {
+    let call = ["--call", "moody.echo", "--repeat", "3"];
+    let here = stats("", &call);
+    assert!(!here.stdout().contains("orkers"), "{}", here.stdout());
+    let apart = [&call[..], &["--isolation", "worker"]].concat();
+    let shown = stats("", &apart);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let text = shown.stdout();
+    for part in [
+        "\nWorkers\nplugin         version  process  ",
+        "\nworkers       1 live, 1 started, 0 crashed\n",
+        "\ngiven back    0 bytes\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let counted = stats("", &[&apart[..], &["--json"]].concat()).json(0);
+    let workers = &counted["workers"];
+    assert_eq!(
+        (&workers["started"], &workers["crashed"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(workers["live"][0]["calls"], 0);
+    assert!(workers["live"][0]["process"].as_u64().unwrap() > 1);
+}
+
+#[test]
+fn workers_that_crashed_are_counted() {
+    let sandbox = Sandbox::new();
+    let directory = plugins::directory_of_crashy();
+    let mut command = sandbox.command(["--plugin-dir", directory, "stats", "--json"]);
+    command
+        .args([
+            "--isolation",
+            "worker",
+            "--call",
+            "crashy.abort",
+            "--repeat",
+            "1",
+        ])
+        .env("FLOE_LOG", "off");
+    let counted = sandbox.run(&mut command).json(4);
+    let workers = &counted["workers"];
+    assert_eq!(workers["live"], json!([]));
+    assert!(workers["crashed"].as_u64().unwrap() >= 1, "{workers}");
+}

@@ -141,6 +141,7 @@ fn help_of_a_command_tells_all_of_it() {
         ("list", "No plugin is loaded."),
         ("inspect", "none of its code runs"),
         ("call", "The log is on standard error."),
+        ("doctor", "Problems are listed at the end"),
         ("start", "The exit code is 3 where one could not be started"),
         ("health", "The exit code is 1 where one is unhealthy"),
         ("why", "Nothing is run."),
@@ -193,10 +194,12 @@ fn completions() {
             "check",
             "store",
             "quarantine",
+            "doctor",
+            "isolation",
             "trust",
         ];
         // The others do not complete what stands for itself.
-        let values = ["locked+signed", "gc", "clear"];
+        let values = ["locked+signed", "gc", "clear", "in-process"];
         let values = values.iter().filter(|_| ["bash", "zsh"].contains(&shell));
         for word in words.iter().chain(values) {
             assert!(script.stdout().contains(word), "{shell}: {word}");
