@@ -241,7 +241,7 @@ impl From<Isolation> for IsolationRule {
 #[non_exhaustive]
 pub struct IsolationSettings {
     /// The program that is started as a worker. By default it is looked for: see
-    /// `worker_program`.
+    /// [`worker`](crate::worker).
     pub program: Option<PathBuf>,
     /// What holds where nothing else is said.
     pub general: IsolationRule,

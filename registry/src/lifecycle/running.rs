@@ -313,15 +313,6 @@ impl Running {
         if error.kind() == ErrorKind::Panicked {
             self.poison(&self.secrets.mask(error.message()));
         }
-        if self.is_isolated()
-            && matches!(
-                error.kind(),
-                ErrorKind::Crashed | ErrorKind::ExecutionTimeout
-            )
-        {
-            // Its worker may be there no more, which is no sign of being well.
-            drop(self.probe.lock().take());
-        }
         // Its worker was killed, and the instance has another one made.
         if error.kind() == ErrorKind::ExecutionTimeout
             && self.is_isolated()

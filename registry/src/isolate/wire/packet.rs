@@ -38,7 +38,9 @@ pub(crate) enum Unsendable {
     TooDeep,
     #[error("the values have {0} bytes, and a worker takes {LARGEST} at most")]
     TooLarge(u64),
-    #[error("the values without long texts and bytes have {0} bytes, and a worker takes {LARGEST_SKELETON} at most")]
+    #[error(
+        "the values without long texts and bytes have {0} bytes, and a worker takes {LARGEST_SKELETON} at most"
+    )]
     TooMany(usize),
     #[error("the names that go with it have {0} bytes, and a worker takes {LONGEST} at most")]
     HeadTooLong(usize),
