@@ -40,7 +40,7 @@ pub(crate) fn library() -> &'static Path {
     clippy::disallowed_methods,
     reason = "builds the plugin, and runs this program again"
 )]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 

@@ -13,6 +13,8 @@ mod call;
 mod events;
 mod fixture;
 mod instances;
+#[cfg(target_os = "linux")]
+mod isolate;
 mod load;
 mod memory;
 mod scan;
@@ -27,6 +29,14 @@ mod work;
 use criterion::Criterion;
 
 fn main() {
+    // Plugins that are isolated run in this program, too.
+    #[cfg(target_os = "linux")]
+    {
+        floe_registry::worker::enter();
+        if isolate::pong_if_asked() {
+            return;
+        }
+    }
     if fixture::warm_store_if_asked() {
         return;
     }
@@ -40,6 +50,8 @@ fn main() {
     trust::benches(&mut criterion);
     call::benches(&mut criterion);
     instances::benches(&mut criterion);
+    #[cfg(target_os = "linux")]
+    isolate::benches(&mut criterion);
     upgrade::benches(&mut criterion);
     events::benches(&mut criterion);
     start::benches(&mut criterion);
