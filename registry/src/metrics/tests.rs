@@ -144,6 +144,7 @@ fn stats() -> Stats {
             hit_rate: Some(7.0 / 11.0),
             evictions: 1,
         },
+        workers: crate::lifecycle::WorkersStats::default(),
         memory: MemoryStats {
             mapped_bytes: 5_000,
             retired_generations: 2,
