@@ -46,6 +46,9 @@ pub(super) const NESTED: usize = 1_024;
 /// How long a process that closed its connection may take to end.
 const LEAVING: Duration = Duration::from_millis(200);
 
+/// How many bytes a file may have that is kept for the next call.
+const LARGEST_SPARE: u64 = 32 << 20;
+
 /// The bit that says that nobody may begin anything any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -60,6 +63,8 @@ pub(crate) struct Worker {
     /// Held by whoever reads the socket.
     reading: Mutex<()>,
     waiting: Mutex<HashMap<u64, Arc<Waiter>>>,
+    /// A file that a call and its answer were passed in, for the next one.
+    spare: Mutex<Option<File>>,
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
@@ -138,6 +143,7 @@ impl Worker {
             }),
             reading: Mutex::new(()),
             waiting: Mutex::default(),
+            spare: Mutex::default(),
             requests: AtomicU64::new(0),
             inside: AtomicUsize::new(0),
             used: AtomicU64::new(0),
@@ -265,7 +271,8 @@ impl Worker {
                 operation,
                 input,
                 call,
-            } => Packet::new(
+            } => Packet::in_place_of(
+                || self.spare.lock().take(),
                 &ToWorker::Call {
                     request,
                     operation: *operation,
@@ -286,7 +293,7 @@ impl Worker {
             Request::Health => Packet::new(&ToWorker::Health { request }, []),
             Request::Stop => Packet::new(&ToWorker::Stop { request }, []),
         };
-        let packet = packet.map_err(|error| {
+        let mut packet = packet.map_err(|error| {
             Error::new(
                 ErrorKind::InvalidParameters,
                 format!("the input cannot be passed to a worker: {error}"),
@@ -300,7 +307,25 @@ impl Worker {
         let answer = self.converse(request, &waiter, &packet, what, allowed, until);
         self.waiting.lock().remove(&request);
         self.hand_on();
+        if self.ended.get().is_none()
+            && let Some(file) = packet.file.take()
+        {
+            self.keep_spare(file.into());
+        }
         answer
+    }
+
+    /// Keeps a file for the next call. The worker has answered, so it needs it no more.
+    fn keep_spare(&self, file: File) {
+        let length = file.metadata().map(|metadata| metadata.len());
+        if length.is_ok_and(|length| length <= LARGEST_SPARE) {
+            *self.spare.lock() = Some(file);
+        }
+    }
+
+    /// Gives the memory back that is kept for the next call.
+    pub(super) fn drop_spare(&self) {
+        drop(self.spare.lock().take());
     }
 
     fn converse(

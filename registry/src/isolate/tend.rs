@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long the thread stays where there is nothing to look after.
 const KEPT: Duration = Duration::from_secs(2);
 
+/// How long a worker without a call keeps the memory that its last large value was passed in.
+const SPARE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Desk {
     workers: Vec<Weak<Worker>>,
@@ -118,6 +121,9 @@ fn look_at(worker: &Arc<Worker>) {
     if worker.has_exited() {
         worker.conclude(How::Status(None));
         return;
+    }
+    if worker.idle_for() >= SPARE {
+        worker.drop_spare();
     }
     let Some(idle) = worker.recipe.idle else {
         return;

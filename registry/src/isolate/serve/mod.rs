@@ -188,7 +188,17 @@ pub(crate) fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<Inf
         threads: AtomicUsize::new(1),
         listening: AtomicUsize::new(0),
     });
-    Err(server.listen())
+    // Not on the first thread: the C library gives the memory of that one back to the system after each
+    // large value.
+    let own = server.clone();
+    let first = thread::Builder::new()
+        .name("floe-serve".to_owned())
+        .spawn(move || own.listen());
+    match first.map(thread::JoinHandle::join) {
+        Ok(Ok(over)) => Err(over),
+        Ok(Err(_)) => Err(Over::HostGone),
+        Err(_) => Err(server.listen()),
+    }
 }
 
 /// Maps the copy that the host has verified: what is under its path must be what the host has open.
@@ -259,7 +269,7 @@ impl Server {
                 said,
             } => {
                 self.level.store(level, Ordering::Relaxed);
-                let input = values.one()?;
+                let (input, file) = values.one_and_file()?;
                 let given = Arc::new(Given {
                     up: AtomicBool::new(said.cancelled),
                 });
@@ -267,7 +277,7 @@ impl Server {
                 self.have_another_listen();
                 let answer = self.call(request, operation, &input, said, given);
                 self.calls.lock().remove(&request);
-                self.answer(request, answer)
+                self.answer_in(file, request, answer)
             }
             ToWorker::Cancel { request } => {
                 if let Some(given) = self.calls.lock().get(&request) {
@@ -391,10 +401,20 @@ impl Server {
     }
 
     fn answer(&self, request: u64, answer: Result<Value, Error>) -> Result<(), Over> {
+        self.answer_in(None, request, answer)
+    }
+
+    /// Answers; in the file that the input was in, where a file is needed.
+    fn answer_in(
+        &self,
+        file: Option<File>,
+        request: u64,
+        answer: Result<Value, Error>,
+    ) -> Result<(), Over> {
         match answer {
             Ok(value) => {
                 let done = FromWorker::Done { request };
-                match Packet::new(&done, [&value]) {
+                match Packet::in_place_of(|| file, &done, [&value]) {
                     Ok(packet) => Ok(self.channel.send(&packet)?),
                     Err(error) => self.fail(
                         request,

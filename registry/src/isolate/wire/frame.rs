@@ -8,7 +8,8 @@
 //! 9              the head, in postcard's encoding; the values' skeleton; the pieces
 //! ```
 //!
-//! The file holds the length of the skeleton in 8 bytes, the skeleton and the pieces.
+//! The file holds the length of the skeleton in 8 bytes and the skeleton; then, from the next multiple of 4,096
+//! bytes on, the pieces.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! A frame as bytes, and a file beside it where it is large.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Seek, Write};
 use std::os::fd::OwnedFd;
 
 use floe_plugin_api::Value;
@@ -26,6 +26,12 @@ const LARGEST_SKELETON: usize = 64 << 20;
 
 /// The most pieces that are written as they lie.
 const PIECES: usize = 64;
+
+/// Where the pieces in a file begin: at a multiple of this. A copy that begins with a page is quicker.
+const PAGE: usize = 4 << 10;
+
+/// What is before that.
+const FILL: [u8; PAGE] = [0; PAGE];
 
 /// How values are passed.
 const BEHIND: u8 = 0;
@@ -63,6 +69,15 @@ impl<'a> Packet<'a> {
         head: &impl Serialize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Result<Self, Unsendable> {
+        Self::in_place_of(|| None, head, values)
+    }
+
+    /// The same; where it needs a file, it takes the one that an earlier frame had.
+    pub(crate) fn in_place_of(
+        earlier: impl FnOnce() -> Option<File>,
+        head: &impl Serialize,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<Self, Unsendable> {
         let mut bytes = Vec::with_capacity(256);
         bytes.resize(PREFIX, 0);
         let mut bytes = postcard::to_extend(head, bytes).map_err(|_| Unsendable::Head)?;
@@ -79,7 +94,7 @@ impl<'a> Packet<'a> {
             file: None,
         };
         if packet.bytes.len() + aside > LONGEST {
-            packet.put_beside(head, aside)?;
+            packet.put_beside(earlier(), head, aside)?;
         } else if packet.pieces.len() > PIECES {
             for piece in std::mem::take(&mut packet.pieces) {
                 packet.bytes.extend_from_slice(piece);
@@ -108,12 +123,18 @@ impl<'a> Packet<'a> {
         }
     }
 
-    fn put_beside(&mut self, head: usize, aside: usize) -> Result<(), Unsendable> {
+    fn put_beside(
+        &mut self,
+        earlier: Option<File>,
+        head: usize,
+        aside: usize,
+    ) -> Result<(), Unsendable> {
         if head > LONGEST {
             return Err(Unsendable::HeadTooLong(head));
         }
         let skeleton = self.bytes.split_off(head);
-        let size = (8 + skeleton.len() + aside) as u64;
+        let before = (8 + skeleton.len()).next_multiple_of(PAGE);
+        let size = (before + aside) as u64;
         if size > LARGEST {
             return Err(Unsendable::TooLarge(size));
         }
@@ -121,12 +142,15 @@ impl<'a> Packet<'a> {
             return Err(Unsendable::TooMany(skeleton.len()));
         }
         let length = (skeleton.len() as u64).to_le_bytes();
-        let mut slices = Vec::with_capacity(self.pieces.len() + 2);
+        let mut slices = Vec::with_capacity(self.pieces.len() + 3);
         slices.push(IoSlice::new(&length));
         slices.push(IoSlice::new(&skeleton));
+        slices.push(IoSlice::new(
+            FILL.get(..before - 8 - skeleton.len()).unwrap_or_default(),
+        ));
         let pieces = std::mem::take(&mut self.pieces);
         slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
-        self.file = Some(shared(&mut slices)?.into());
+        self.file = Some(shared(earlier, size, &mut slices)?.into());
         Ok(())
     }
 
@@ -137,9 +161,18 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Writes slices to memory that can be passed to another process, and that nobody changes afterwards.
-fn shared(mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
-    let mut file = memory()?;
+/// Writes slices to memory that can be passed to another process.
+///
+/// It may be changed by that process, also while it is read: whoever reads copies each byte once, and looks at
+/// the copy. So one file serves a call and its answer, and then the next call: most of what a large value costs
+/// would be to have the system find and give back pages.
+fn shared(earlier: Option<File>, size: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
+    // The other side has it, too, and may have left it anyhow.
+    let again = |mut file: File| file.set_len(size).and_then(|()| file.rewind()).map(|()| file);
+    let mut file = match earlier.map(again) {
+        Some(Ok(file)) => file,
+        Some(Err(_)) | None => memory()?,
+    };
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         // The system takes 1,024 slices at once.
@@ -150,16 +183,19 @@ fn shared(mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
         }
         IoSlice::advance_slices(&mut slices, written);
     }
-    seal(&file)?;
     Ok(file)
 }
 
 #[cfg(target_os = "linux")]
 fn memory() -> io::Result<File> {
-    use rustix::fs::{MemfdFlags, memfd_create};
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
     match memfd_create("floe", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING) {
-        Ok(file) => Ok(file.into()),
+        Ok(file) => {
+            // Whoever has it cannot forbid others to write.
+            fcntl_add_seals(&file, SealFlags::SEAL)?;
+            Ok(file.into())
+        }
         // A container may forbid it.
         Err(_) => tempfile::tempfile(),
     }
@@ -168,24 +204,6 @@ fn memory() -> io::Result<File> {
 #[cfg(not(target_os = "linux"))]
 fn memory() -> io::Result<File> {
     tempfile::tempfile()
-}
-
-#[cfg(target_os = "linux")]
-fn seal(file: &File) -> io::Result<()> {
-    use rustix::fs::{SealFlags, fcntl_add_seals};
-    use rustix::io::Errno;
-
-    let all = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
-    match fcntl_add_seals(file, all) {
-        // A file of a disk knows no seals; it is read by copy, so a change of it does no harm.
-        Ok(()) | Err(Errno::INVAL) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn seal(_file: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// A frame that came.
@@ -249,8 +267,13 @@ pub(crate) struct Values<'b> {
 impl Values<'_> {
     /// The one value.
     pub(crate) fn one(self) -> Result<Value, Malformed> {
+        Ok(self.one_and_file()?.0)
+    }
+
+    /// The one value, and the file that it was in.
+    pub(crate) fn one_and_file(self) -> Result<(Value, Option<File>), Malformed> {
         if let Some(file) = self.file.filter(|_| self.beside) {
-            return from_file(&file);
+            return Ok((from_file(&file)?, Some(file)));
         }
         let mut pieces = Behind(self.pieces);
         let (value, rest) = if self.pieces.is_empty() {
@@ -261,7 +284,7 @@ impl Values<'_> {
         if !rest.is_empty() || !pieces.0.is_empty() {
             return Err(Malformed::new("a frame with more than its values"));
         }
-        Ok(value)
+        Ok((value, None))
     }
 
     /// The file that came, whatever is in it.
@@ -298,6 +321,7 @@ fn from_file(file: &File) -> Result<Value, Malformed> {
         return Err(Malformed::new(format!("a skeleton of {length} bytes")));
     }
     let skeleton = pieces.next(length)?;
+    pieces.skip_to_page()?;
     let (value, rest) = value::decode(&skeleton, &mut pieces)?;
     if !rest.is_empty() || pieces.left > 0 {
         return Err(Malformed::new("a frame with more than its values"));
@@ -325,10 +349,10 @@ fn plain_size(file: &File) -> Result<u64, Malformed> {
 /// Whether a file is memory, or this system has none to pass.
 #[cfg(target_os = "linux")]
 fn is_memory(file: &File) -> bool {
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_get_seals, memfd_create};
+    use rustix::fs::{MemfdFlags, fcntl_get_seals, memfd_create};
 
-    let sealed = fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::WRITE));
-    sealed || memfd_create("floe", MemfdFlags::CLOEXEC).is_err()
+    // Only memory knows of seals.
+    fcntl_get_seals(file).is_ok() || memfd_create("floe", MemfdFlags::CLOEXEC).is_err()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -343,19 +367,112 @@ struct Beside<'f> {
     left: u64,
 }
 
+impl Beside<'_> {
+    /// Goes on at the next page, whatever is before it.
+    fn skip_to_page(&mut self) -> Result<(), Malformed> {
+        let fill = self.at.next_multiple_of(PAGE as u64) - self.at;
+        let left = self.left.checked_sub(fill);
+        self.left = left.ok_or_else(|| Malformed::new("a skeleton without its page"))?;
+        self.at += fill;
+        Ok(())
+    }
+}
+
 impl Aside for Beside<'_> {
     fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
-        use std::os::unix::fs::FileExt;
-
+        let unreadable = |error: io::Error| {
+            Malformed::new(format!("a piece that cannot be read: {error}"))
+        };
         if length as u64 > self.left {
             return Err(Malformed::new("a piece that is not there"));
         }
-        let mut piece = vec![0; length];
-        self.file
-            .read_exact_at(&mut piece, self.at)
-            .map_err(|error| Malformed::new(format!("a piece that cannot be read: {error}")))?;
+        // Not zeroed before: of a large piece that would cost as much as to read it.
+        let mut piece = Vec::with_capacity(length);
+        while piece.len() < length {
+            let at = self.at + piece.len() as u64;
+            let room = rustix::buffer::spare_capacity(&mut piece);
+            match rustix::io::pread(self.file, room, at) {
+                Ok(0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(unreadable(error.into())),
+            }
+        }
+        // There may be more room than was asked for.
+        piece.truncate(length);
         self.at += length as u64;
         self.left -= length as u64;
         Ok(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LARGE: usize = 200_000;
+
+    fn bytes(length: usize) -> Value {
+        Value::Bytes(vec![7_u8; length].into())
+    }
+
+    /// A value as it comes, and the file that it was in.
+    fn pass(earlier: Option<File>, value: &Value) -> (Value, Option<File>) {
+        let mut packet = Packet::in_place_of(|| earlier, &1_u8, [value]).unwrap();
+        let mut slices = Vec::new();
+        packet.slices(&mut slices);
+        let message: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        let came = Came::new(&message, packet.file.take().map(File::from)).unwrap();
+        let (head, values) = came.open::<u8>().unwrap();
+        assert_eq!(head, 1);
+        values.one_and_file().unwrap()
+    }
+
+    #[test]
+    fn one_file_passes_several_values() {
+        let mut file = None;
+        for length in [LARGE, 2 * LARGE, LARGE] {
+            let value = bytes(length);
+            let (came, passed_in) = pass(file.take(), &value);
+            assert_eq!(came, value);
+            file = passed_in;
+        }
+        let several = Value::from(vec![bytes(LARGE), Value::from("x".repeat(LARGE)), bytes(0)]);
+        assert_eq!(pass(file, &several).0, several);
+    }
+
+    #[test]
+    fn a_small_value_leaves_the_file() {
+        let (value, passed_in) = pass(Some(memory().unwrap()), &bytes(64));
+        assert_eq!(value, bytes(64));
+        assert!(passed_in.is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_cut_is_refused() {
+        let (_, file) = pass(None, &bytes(LARGE));
+        let file = file.unwrap();
+        for length in [0, 4, 8, 10, 12, PAGE as u64, LARGE as u64] {
+            file.set_len(length).unwrap();
+            let found = from_file(&file).unwrap_err().to_string();
+            let expected = ["a piece that is not there", "a skeleton without its page"];
+            assert!(expected.contains(&found.as_str()), "{length}: {found}");
+            // As it was, but for what was cut.
+            file.set_len((PAGE + LARGE) as u64).unwrap();
+            if length < 13 {
+                let (_, again) = pass(Some(file.try_clone().unwrap()), &bytes(LARGE));
+                assert!(again.is_some());
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn whoever_has_the_file_cannot_forbid_to_write() {
+        use rustix::fs::{SealFlags, fcntl_add_seals};
+
+        let file = memory().unwrap();
+        let refused = fcntl_add_seals(&file, SealFlags::WRITE);
+        assert_eq!(refused, Err(rustix::io::Errno::PERM));
     }
 }
