@@ -417,10 +417,10 @@ fn outcome(allowed: Duration, begun: Begun) -> String {
     }
 }
 
-/// A plugin that is left alone for a while, as it panicked or ran out of time too often.
+/// A plugin that is left alone for a while, as it panicked, crashed or ran out of time too often.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "plugin `{plugin}` is left alone: it panicked or ran out of time {faults} times; it is tried again in {retry_after:.1?}"
+    "plugin `{plugin}` is left alone: it panicked, crashed or ran out of time {faults} times; it is tried again in {retry_after:.1?}"
 )]
 #[non_exhaustive]
 pub struct CircuitOpen {

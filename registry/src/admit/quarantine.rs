@@ -155,7 +155,7 @@ impl QuarantineSettings {
 pub enum Cause {
     /// It could not be started, again and again.
     FailedStarts,
-    /// It panicked or ran out of time, so that its circuit opened, again and again.
+    /// It panicked, crashed or ran out of time, so that its circuit opened, again and again.
     Panics,
     /// It took its process down.
     Crashes,

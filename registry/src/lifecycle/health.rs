@@ -182,7 +182,8 @@ impl Supervisor {
 fn unwell(slot: &Arc<Slot>) -> Option<Answer> {
     let message = match (slot.circuit_state(), slot.failure()) {
         (CircuitState::Open, _) => {
-            "it is left alone for a while: it panicked or ran out of time too often".to_owned()
+            "it is left alone for a while: it panicked, crashed or ran out of time too often"
+                .to_owned()
         }
         (_, Some(failure)) => format!("it failed at {}: {}", failure.stage, failure.reason),
         (_, None) => return None,

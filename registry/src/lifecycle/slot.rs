@@ -446,12 +446,15 @@ impl Slot {
     pub(crate) fn tell_circuit(self: &Arc<Self>, change: Option<circuit::Change>) {
         let Some(change) = change else { return };
         if change == circuit::Change::Opened {
-            tracing::warn!(plugin = %self.id(), version = %self.manifest.version, "left alone for a while: it panicked or ran out of time too often");
+            tracing::warn!(plugin = %self.id(), version = %self.manifest.version, "left alone for a while: it panicked, crashed or ran out of time too often");
             // Also those for others: it is the code that is ill.
             self.ground
                 .instances
                 .close_all_of(self.generation(), Ending::Poisoned);
-            self.fault_of_content(Cause::Panics, "it panicked or ran out of time too often");
+            self.fault_of_content(
+                Cause::Panics,
+                "it panicked, crashed or ran out of time too often",
+            );
         } else if change == circuit::Change::Closed
             && let Some(digest) = self.digest()
         {

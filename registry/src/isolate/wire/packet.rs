@@ -168,7 +168,11 @@ impl<'a> Packet<'a> {
 /// would be to have the system find and give back pages.
 fn shared(earlier: Option<File>, size: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
     // The other side has it, too, and may have left it anyhow.
-    let again = |mut file: File| file.set_len(size).and_then(|()| file.rewind()).map(|()| file);
+    let again = |mut file: File| {
+        file.set_len(size)
+            .and_then(|()| file.rewind())
+            .map(|()| file)
+    };
     let mut file = match earlier.map(again) {
         Some(Ok(file)) => file,
         Some(Err(_)) | None => memory()?,
@@ -380,9 +384,8 @@ impl Beside<'_> {
 
 impl Aside for Beside<'_> {
     fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
-        let unreadable = |error: io::Error| {
-            Malformed::new(format!("a piece that cannot be read: {error}"))
-        };
+        let unreadable =
+            |error: io::Error| Malformed::new(format!("a piece that cannot be read: {error}"));
         if length as u64 > self.left {
             return Err(Malformed::new("a piece that is not there"));
         }
