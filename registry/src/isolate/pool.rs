@@ -135,7 +135,11 @@ impl Pool {
                         *seat = Seat::Making;
                     }
                     drop(seats);
-                    let made = self.recipe.make();
+                    // The seat must not stay taken by nobody.
+                    let made = contain(|| self.recipe.make()).unwrap_or_else(|panicked| {
+                        let message = format!("the host panicked: {}", panicked.message);
+                        Err(Unmade::Said(errors::lost(message)))
+                    });
                     let mut seats = self.seats.lock();
                     if let Err(Unmade::Ended(_)) = &made {
                         let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(seats.crashes));

@@ -3,6 +3,7 @@
 //! Whoever waits for an answer reads the socket itself, if nobody else does: an answer then comes without a
 //! change of thread. Of many who wait, one reads for all. When nobody waits, `tend` reads.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
@@ -42,6 +43,14 @@ const AT_ONCE: usize = 64;
 /// How many calls are in one worker at most, those included that plugins in workers make: who waits for such a
 /// one may be in the way of it, so it is refused and does not wait.
 pub(super) const NESTED: usize = 1_024;
+
+/// How many messages are kept for one caller that is busy with what it has heard.
+const AHEAD: usize = 256;
+
+thread_local! {
+    /// Whether this thread reads for others.
+    static READS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// How long a process that closed its connection may take to end.
 const LEAVING: Duration = Duration::from_millis(200);
@@ -443,7 +452,14 @@ impl Worker {
             if let Some(other) = other {
                 let message = message.to_vec();
                 let file = values.into_file();
-                other.came.lock().push_back(Forwarded { message, file });
+                let mut came = other.came.lock();
+                if came.len() >= AHEAD {
+                    return Err(How::Garbage(format!(
+                        "more than {AHEAD} words for a caller that does not listen"
+                    )));
+                }
+                came.push_back(Forwarded { message, file });
+                drop(came);
                 other.told.notify_one();
                 return Ok(Step::Again);
             }
@@ -462,7 +478,8 @@ impl Worker {
             FromWorker::Progress {
                 fraction, message, ..
             } => {
-                if let Some(call) = call {
+                // Of a call that is over, nobody is told.
+                if let Some(call) = call.filter(|_| to == request) {
                     call.progress(fraction, message.into());
                 }
             }
@@ -503,8 +520,20 @@ impl Worker {
 
     /// Hears all that is there, where nobody reads.
     pub(super) fn read_for_others(self: &Arc<Self>) {
+        // What is heard may have to be answered, and that would read again.
+        if READS.replace(true) {
+            return;
+        }
+        self.read_all();
+        READS.set(false);
+    }
+
+    fn read_all(self: &Arc<Self>) {
+        /// Who talks without end is not listened to without end.
+        const AT_ONCE: usize = 1_000;
+
         let mut buffer = Buffer::take();
-        loop {
+        for _ in 0..AT_ONCE {
             let Some(reading) = self.reading.try_lock() else {
                 return;
             };
