@@ -20,6 +20,11 @@ const A_SECOND: u32 = 1_000;
 /// How many places that log one plugin may have. Each is kept for ever.
 const PLACES: usize = 4_096;
 
+/// How many fields such a place may have, and how long its texts may be together: as many as `tracing` takes, and
+/// more than any that a compiler has made.
+const FIELDS: usize = 32;
+const LONGEST: usize = 8 << 10;
+
 /// What a place in a plugin's source is told from others by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
@@ -85,6 +90,15 @@ impl Log {
         else {
             return;
         };
+        // What is kept for ever is little.
+        let texts = [*name, *target]
+            .into_iter()
+            .chain(*file)
+            .chain(*module_path);
+        let length: usize = texts.chain(fields.iter().copied()).map(str::len).sum();
+        if fields.len() > FIELDS || length > LONGEST {
+            return;
+        }
         let place = Place {
             level: *level,
             name: (*name).to_owned(),

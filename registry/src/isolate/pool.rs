@@ -60,10 +60,9 @@ impl Seats {
     fn sweep(&mut self, now: Instant) {
         for seat in &mut self.all {
             let Seat::Live(worker) = seat else { continue };
-            if !worker.is_closed() {
-                continue;
-            }
-            if worker.ended().is_some_and(|end| end.is_fault()) {
+            // One that is being stopped keeps its seat until it has ended.
+            let Some(end) = worker.ended() else { continue };
+            if end.is_fault() {
                 if worker.began.elapsed() > WELL {
                     self.crashes = 0;
                 }
@@ -78,7 +77,7 @@ impl Seats {
     /// The live worker with the fewest calls in it.
     fn least(&self) -> Option<&Arc<Worker>> {
         let live = self.all.iter().filter_map(|seat| match seat {
-            Seat::Live(worker) => Some(worker),
+            Seat::Live(worker) if !worker.is_closed() => Some(worker),
             _ => None,
         });
         live.min_by_key(|worker| worker.load())
@@ -240,6 +239,14 @@ impl Pool {
         for seat in workers {
             let Seat::Live(worker) = seat else { continue };
             if worker.is_closed() {
+                // Somebody stops it already.
+                let until = self
+                    .recipe
+                    .stop
+                    .and_then(|stop| Instant::now().checked_add(stop));
+                while worker.ended().is_none() && until.is_none_or(|until| Instant::now() < until) {
+                    std::thread::sleep(LOOK);
+                }
                 continue;
             }
             worker.close();
@@ -249,6 +256,15 @@ impl Pool {
             worker.conclude(How::Stopped);
         }
         result
+    }
+}
+
+impl Drop for Pool {
+    /// Ends those that were not stopped, whoever may still hold them.
+    fn drop(&mut self) {
+        for worker in self.live() {
+            worker.conclude(How::Stopped);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use floe_plugin_api::abi::RawCallRef;
+use floe_plugin_api::abi::{RawCallRef, contain};
 use floe_plugin_api::{Error, ErrorKind, Value};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::io::Errno;
@@ -368,16 +368,16 @@ impl Worker {
                 Ok(Step::Again) => {}
                 Ok(Step::Nothing) => {
                     if self.ended.get().is_none() && self.has_exited() {
-                        return lost(How::Status(None));
-                    }
-                    if !cancelled && call.is_some_and(RawCallRef::is_cancelled) {
-                        cancelled = true;
-                        if let Ok(packet) = Packet::new(&ToWorker::Cancel { request }, []) {
-                            let _ = self.channel.send(&packet);
-                        }
+                        self.conclude(How::Status(None));
                     }
                 }
-                Err(how) => return lost(how),
+                // What had come for it before is looked at below.
+                Err(how) => drop(self.conclude(how)),
+            }
+            if !cancelled && call.is_some_and(RawCallRef::is_cancelled) {
+                let packet = Packet::new(&ToWorker::Cancel { request }, []);
+                // Said again where there was no room for it.
+                cancelled = packet.is_ok_and(|packet| self.channel.send(&packet).is_ok());
             }
             if let Some(end) = self.ended.get() {
                 // An answer that came before the end counts.
@@ -451,7 +451,7 @@ impl Worker {
             let other = self.waiting.lock().get(&to).cloned();
             if let Some(other) = other {
                 let message = message.to_vec();
-                let file = values.into_file();
+                let file = values.into_values_file();
                 let mut came = other.came.lock();
                 if came.len() >= AHEAD {
                     return Err(How::Garbage(format!(
@@ -524,8 +524,9 @@ impl Worker {
         if READS.replace(true) {
             return;
         }
-        self.read_all();
+        let read = contain(|| self.read_all());
         READS.set(false);
+        drop(read);
     }
 
     fn read_all(self: &Arc<Self>) {
@@ -635,6 +636,7 @@ impl Worker {
             }
         });
         self.read_output();
+        self.deliver_answers();
         let end = Arc::new(End {
             how: match how {
                 How::Status(_) => How::Status(status),
@@ -652,9 +654,36 @@ impl Worker {
         }
         // One that was only asked what it is was not told of either, unless it did harm.
         if self.is_kept() || end.is_fault() {
-            self.recipe.keeper.ended(self, &end);
+            // Who listens to the log or the events may panic, and must not end who looks after workers.
+            let _ = contain(|| self.recipe.keeper.ended(self, &end));
         }
         end
+    }
+
+    /// Gives answers that came before the end to whom they are for.
+    fn deliver_answers(&self) {
+        /// More than a socket takes.
+        const MOST: usize = 1_000;
+
+        // Whoever reads lets go of it each tick.
+        let Some(_reading) = self.reading.try_lock_for(4 * TICK) else {
+            return;
+        };
+        let mut buffer = Buffer::take();
+        for _ in 0..MOST {
+            let Ok(Received::Message(length, file)) = self.channel.take(&mut buffer) else {
+                return;
+            };
+            let message = buffer.message(length);
+            let opened = Came::new(message, file).and_then(Came::open::<FromWorker<'_>>);
+            if let Ok((FromWorker::Done { request } | FromWorker::Failed { request }, values)) =
+                opened
+                && let Some(waiter) = self.waiting.lock().get(&request)
+            {
+                let (message, file) = (message.to_vec(), values.into_values_file());
+                waiter.came.lock().push_back(Forwarded { message, file });
+            }
+        }
     }
 
     /// Whether the process, whose connection is closed, ends.

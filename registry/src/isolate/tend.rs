@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use floe_plugin_api::abi::contain;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
@@ -22,6 +23,9 @@ const KEPT: Duration = Duration::from_secs(2);
 
 /// How long a worker without a call keeps the memory that its last large value was passed in.
 const SPARE: Duration = Duration::from_secs(1);
+
+/// How long an idle worker may take to stop where no deadline is set: who calls it next waits for that.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Desk {
@@ -79,7 +83,8 @@ fn tend() {
         };
         wait(&workers);
         for worker in &workers {
-            look_at(worker);
+            // A subscriber of the log that panics must not end the one who looks after all.
+            let _ = contain(|| look_at(worker));
         }
     }
 }
@@ -134,7 +139,8 @@ fn look_at(worker: &Arc<Worker>) {
             .name("floe-idle".to_owned())
             .spawn(move || {
                 // What it says of its end is heard by nobody.
-                let _ = own.ask(&Request::Stop, own.recipe.stop);
+                let allowed = own.recipe.stop.unwrap_or(LONGEST_STOP);
+                let _ = own.ask(&Request::Stop, Some(allowed));
                 own.conclude(How::Stopped);
             });
         if stopping.is_err() {

@@ -77,12 +77,15 @@ struct Entry {
 impl Roster {
     /// What there is, and was.
     pub(crate) fn read(&self) -> WorkersStats {
+        // Dropped after the lock: the last to hold a worker ends it, and that is told here.
+        let mut held = Vec::new();
         let mut workers = self.workers.lock();
         let mut live = Vec::new();
         for entry in workers.iter_mut() {
             let Some(worker) = entry.worker.upgrade() else {
                 continue;
             };
+            held.push(worker.clone());
             let memory = worker.memory();
             entry.memory = memory.unwrap_or(entry.memory);
             live.push(WorkerInfo {

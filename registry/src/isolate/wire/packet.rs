@@ -291,6 +291,11 @@ impl Values<'_> {
         Ok((value, None))
     }
 
+    /// The file that its values are in, if they are in one.
+    pub(crate) fn into_values_file(self) -> Option<File> {
+        self.file.filter(|_| self.beside)
+    }
+
     /// The file that came, whatever is in it.
     pub(crate) fn into_file(self) -> Option<File> {
         self.file
