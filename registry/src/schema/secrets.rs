@@ -132,10 +132,16 @@ impl Secrets {
                 return text;
             }
             // A mask is shorter than any secret, so this has an end; and beside what is around
-            // it, it may make another.
-            for (start, end) in found.into_iter().rev() {
-                text.replace_range(start..end, MASK);
+            // it, it may make another. In one go: a text may be long, and full of secrets.
+            let mut masked = String::with_capacity(text.len());
+            let mut from = 0;
+            for (start, end) in found {
+                masked.push_str(text.get(from..start).unwrap_or_default());
+                masked.push_str(MASK);
+                from = end;
             }
+            masked.push_str(text.get(from..).unwrap_or_default());
+            text = masked;
         }
     }
 

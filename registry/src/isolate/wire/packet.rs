@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use floe_plugin_api::Value;
 use serde::{Deserialize, Serialize};
 
-use super::value::{self, Aside, Malformed, Nothing, Place};
+use super::value::{self, Aside, Malformed, Nothing, Place, TooMuch};
 
 /// The bytes before the head.
 const PREFIX: usize = 9;
@@ -19,9 +19,11 @@ const PREFIX: usize = 9;
 pub(crate) const LONGEST: usize = 72 << 10;
 
 /// The most bytes that one frame may have in all.
-const LARGEST: u64 = 1 << 30;
+///
+/// Who writes it may leave it empty and pay for none of it; who reads it pays for all.
+const LARGEST: u64 = 256 << 20;
 
-/// The most bytes of a skeleton. What is read of one takes up to ninety times as many.
+/// The most bytes of a skeleton.
 const LARGEST_SKELETON: usize = 64 << 20;
 
 /// The most pieces that are written as they lie.
@@ -40,8 +42,8 @@ const BESIDE: u8 = 1;
 /// Why a frame cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unsendable {
-    #[error("a value is nested deeper than {} levels", value::DEPTH)]
-    TooDeep,
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     #[error("the values have {0} bytes, and a worker takes {LARGEST} at most")]
     TooLarge(u64),
     #[error(
@@ -84,8 +86,7 @@ impl<'a> Packet<'a> {
         let head = bytes.len();
         let mut pieces = Vec::new();
         for each in values {
-            value::encode(each, Place::Aside, &mut bytes, &mut pieces)
-                .map_err(|_| Unsendable::TooDeep)?;
+            value::encode(each, Place::Aside, &mut bytes, &mut pieces)?;
         }
         let aside: usize = pieces.iter().map(|piece| piece.len()).sum();
         let mut packet = Self {

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// How deep values may be nested.
 pub(crate) const DEPTH: usize = 512;
 
+/// How many values one value may hold, all in all: each takes up to ninety bytes of whoever reads it, and one
+/// byte of whoever writes it.
+pub(crate) const PARTS: usize = 4 << 20;
+
 /// From this length on, strings and bytes are pieces, where there may be any.
 pub(crate) const PIECE: usize = 4 << 10;
 
@@ -23,9 +27,14 @@ pub(crate) enum Place {
     Aside,
 }
 
-/// A value that is nested too deep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooDeep;
+/// Why a value cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooMuch {
+    #[error("a value is nested deeper than {DEPTH} levels")]
+    Deep,
+    #[error("a value holds more than {PARTS} values")]
+    Parts,
+}
 
 /// What is wrong with bytes that the other side sent, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,18 +85,25 @@ pub(crate) fn encode<'a>(
     place: Place,
     onto: &mut Vec<u8>,
     aside: &mut Vec<&'a [u8]>,
-) -> Result<(), TooDeep> {
-    Encoder { place, onto, aside }.value(value, 0)
+) -> Result<(), TooMuch> {
+    Encoder {
+        place,
+        onto,
+        aside,
+        parts: 0,
+    }
+    .value(value, 0)
 }
 
 struct Encoder<'a, 'o> {
     place: Place,
     onto: &'o mut Vec<u8>,
     aside: &'o mut Vec<&'a [u8]>,
+    parts: usize,
 }
 
 impl<'a> Encoder<'a, '_> {
-    fn value(&mut self, value: &'a Value, depth: usize) -> Result<(), TooDeep> {
+    fn value(&mut self, value: &'a Value, depth: usize) -> Result<(), TooMuch> {
         match value {
             Value::Null => self.onto.push(NULL),
             Value::Bool(false) => self.onto.push(FALSE),
@@ -99,6 +115,7 @@ impl<'a> Encoder<'a, '_> {
             Value::Bytes(bytes) => self.bytes(BYTES, BYTES_ASIDE, bytes),
             Value::List(items) => {
                 let inner = deeper(depth)?;
+                self.parts = more(self.parts, items.len())?;
                 self.plain(LIST, &items.len());
                 for item in items {
                     self.value(item, inner)?;
@@ -106,6 +123,7 @@ impl<'a> Encoder<'a, '_> {
             }
             Value::Map(entries) => {
                 let inner = deeper(depth)?;
+                self.parts = more(self.parts, entries.len())?;
                 self.plain(MAP, &entries.len());
                 for entry in entries {
                     self.length(entry.key.len());
@@ -149,11 +167,21 @@ impl<'a> Encoder<'a, '_> {
     }
 }
 
-const fn deeper(depth: usize) -> Result<usize, TooDeep> {
+const fn deeper(depth: usize) -> Result<usize, TooMuch> {
     if depth < DEPTH {
         Ok(depth + 1)
     } else {
-        Err(TooDeep)
+        Err(TooMuch::Deep)
+    }
+}
+
+/// How many parts there are with some more.
+const fn more(parts: usize, some: usize) -> Result<usize, TooMuch> {
+    let parts = parts.saturating_add(some);
+    if parts <= PARTS {
+        Ok(parts)
+    } else {
+        Err(TooMuch::Parts)
     }
 }
 
@@ -162,7 +190,11 @@ pub(crate) fn decode<'b>(
     bytes: &'b [u8],
     aside: &mut dyn Aside,
 ) -> Result<(Value, &'b [u8]), Malformed> {
-    let mut decoder = Decoder { left: bytes, aside };
+    let mut decoder = Decoder {
+        left: bytes,
+        aside,
+        parts: 0,
+    };
     let value = decoder.value(0)?;
     Ok((value, decoder.left))
 }
@@ -170,6 +202,7 @@ pub(crate) fn decode<'b>(
 struct Decoder<'b, 's> {
     left: &'b [u8],
     aside: &'s mut dyn Aside,
+    parts: usize,
 }
 
 impl<'b> Decoder<'b, '_> {
@@ -236,8 +269,8 @@ impl<'b> Decoder<'b, '_> {
 
     /// How many items there are, each of which has so many bytes at least, and how deep they are.
     fn count(&mut self, depth: usize, least: usize) -> Result<(usize, usize), Malformed> {
-        let inner = deeper(depth)
-            .map_err(|TooDeep| Malformed::new(format!("a value nested deeper than {DEPTH}")))?;
+        let refused = |error: TooMuch| Malformed::new(error.to_string());
+        let inner = deeper(depth).map_err(refused)?;
         let count = self.length()?;
         if count > self.left.len() / least {
             return Err(Malformed::new(format!(
@@ -245,6 +278,7 @@ impl<'b> Decoder<'b, '_> {
                 self.left.len()
             )));
         }
+        self.parts = more(self.parts, count).map_err(refused)?;
         Ok((count, inner))
     }
 

@@ -76,11 +76,37 @@ fn depth_is_bounded_on_both_sides() {
     let too_deep = nested(DEPTH + 1);
     assert_eq!(
         encode(&too_deep, Place::Inline, &mut skeleton, &mut pieces),
-        Err(TooDeep)
+        Err(TooMuch::Deep)
     );
     let bytes = [LIST, 1].repeat(100_000);
     let error = decode(&bytes, &mut Nothing).unwrap_err();
-    assert_eq!(error.to_string(), "a value nested deeper than 512");
+    assert_eq!(
+        error.to_string(),
+        "a value is nested deeper than 512 levels"
+    );
+}
+
+#[test]
+fn parts_are_bounded_on_both_sides() {
+    let half: Value = std::iter::repeat_n(Value::Null, PARTS / 2).collect();
+    let whole: Value = [half.clone(), half].into_iter().collect();
+    let (mut skeleton, mut pieces) = (Vec::new(), Vec::new());
+    let error = encode(&whole, Place::Inline, &mut skeleton, &mut pieces).unwrap_err();
+    assert_eq!(error, TooMuch::Parts);
+    // Lists of one list each, and then of as many as there are bytes.
+    let mut bytes = Vec::new();
+    for _ in 0..3 {
+        bytes.extend([LIST, 2]);
+    }
+    let count = postcard::to_stdvec(&(PARTS / 2)).unwrap();
+    bytes.push(LIST);
+    bytes.extend(&count);
+    bytes.resize(bytes.len() + PARTS / 2, NULL);
+    bytes.push(LIST);
+    bytes.extend(&count);
+    bytes.resize(bytes.len() + PARTS / 2, NULL);
+    let error = decode(&bytes, &mut Nothing).unwrap_err();
+    assert_eq!(error.to_string(), "a value holds more than 4194304 values");
 }
 
 #[test]
