@@ -1,22 +1,24 @@
 //! What a worker's plugin asks of the host: calls of other executors.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::abi::{RawCallRef, contain};
 use floe_plugin_api::{CallOptions, Error, ErrorKind, Value};
 
+use super::end::How;
 use super::errors;
 use super::process::Worker;
 use super::wire::frame::{Saying, ToWorker, shortened};
 use super::wire::packet::Packet;
 use crate::host::{Said, Waited};
 
-/// How many calls of all workers' own threads are made at once.
+/// How many calls are made at once for threads of plugins' own: for all workers, and for one.
 const APART: usize = 64;
+const APART_EACH: usize = 8;
 
 /// How deep calls of workers' plugins may be within each other on one thread: each takes some of its stack.
 const DEEPEST: u32 = 48;
@@ -25,6 +27,8 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// What a plugin says of a call that it makes.
 pub(super) struct Asking {
+    ask: u64,
+    node_type: String,
     execution_id: String,
     node_id: String,
     tenant: String,
@@ -34,8 +38,10 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub(super) fn of(said: Saying<'_>) -> Self {
+    pub(super) fn of(ask: u64, node_type: &str, said: Saying<'_>) -> Self {
         Self {
+            ask,
+            node_type: node_type.to_owned(),
             execution_id: said.execution_id.to_owned(),
             node_id: said.node_id.to_owned(),
             tenant: said.tenant.to_owned(),
@@ -46,17 +52,46 @@ impl Asking {
                 .flatten(),
         }
     }
+
+    /// Has it be over when what it is made for is.
+    pub(super) fn end_by(&mut self, until: Option<Instant>) {
+        self.deadline = self.deadline.into_iter().chain(until).min();
+    }
+}
+
+/// One of the calls that may be made at once for threads of plugins' own.
+pub(super) struct Place(Arc<Worker>);
+
+impl Place {
+    /// A place for one more call; nothing where there are as many as may be.
+    pub(super) fn take(worker: &Arc<Worker>) -> Option<Self> {
+        let all = BUSY.fetch_add(1, Ordering::AcqRel);
+        let own = worker.apart.fetch_add(1, Ordering::AcqRel);
+        // Given back where it is too many.
+        let place = Self(worker.clone());
+        (all < APART && own < APART_EACH).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.apart.fetch_sub(1, Ordering::AcqRel);
+        BUSY.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Whether its caller had given it up when it was made; later, nobody does but the outer call's.
 #[derive(Clone)]
 struct Kept {
     is_given_up: bool,
+    worker: Weak<Worker>,
 }
 
 impl Waited for Kept {
     fn is_given_up(&self) -> bool {
-        self.is_given_up
+        // Nobody is left to hear of it, either, when the worker has ended.
+        let ended = |worker: Arc<Worker>| worker.ended().is_some();
+        self.is_given_up || self.worker.upgrade().is_none_or(ended)
     }
 }
 
@@ -73,12 +108,11 @@ pub(super) fn is_asking() -> bool {
 /// Makes a call for a worker's plugin on this thread, which waits for that plugin.
 pub(super) fn answer(
     worker: &Arc<Worker>,
-    ask: u64,
-    node_type: &str,
     input: &Value,
     asking: &Asking,
     outer: Option<&RawCallRef<'_>>,
 ) {
+    let ask = asking.ask;
     if ASKING.get() >= DEEPEST {
         let error = Error::new(
             ErrorKind::ResourceExhausted,
@@ -104,6 +138,7 @@ pub(super) fn answer(
         );
         let kept = Kept {
             is_given_up: asking.cancelled,
+            worker: Arc::downgrade(worker),
         };
         let asking_worker = worker.clone();
         let told = move |fraction: f64, message: &str| {
@@ -117,7 +152,7 @@ pub(super) fn answer(
             }
         };
         let call = said.relayed(kept, Box::new(told));
-        route.route(node_type, input, call.raw())
+        route.route(&asking.node_type, input, call.raw())
     });
     ASKING.set(ASKING.get().saturating_sub(1));
     let answered = answered.unwrap_or_else(|panicked| {
@@ -130,30 +165,32 @@ pub(super) fn answer(
 }
 
 /// The same on a thread of its own: nobody waits for the plugin that asks.
-pub(super) fn answer_apart(
-    worker: &Arc<Worker>,
-    ask: u64,
-    node_type: &str,
-    input: Value,
-    asking: Asking,
-) {
-    let full = BUSY.fetch_add(1, Ordering::AcqRel) >= APART;
-    let (own, node_type) = (worker.clone(), node_type.to_owned());
-    let started = !full
-        && thread::Builder::new()
-            .name("floe-asked".to_owned())
-            .spawn(move || {
-                answer(&own, ask, &node_type, &input, &asking, None);
-                BUSY.fetch_sub(1, Ordering::AcqRel);
-            })
-            .is_ok();
-    if !started {
-        BUSY.fetch_sub(1, Ordering::AcqRel);
+pub(super) fn answer_apart(place: Place, input: Value, asking: Asking) {
+    let (worker, ask) = (place.0.clone(), asking.ask);
+    let started = thread::Builder::new()
+        .name("floe-asked".to_owned())
+        .spawn(move || answer(&place.0, &input, &asking, None));
+    if started.is_err() {
         let error = Error::new(
             ErrorKind::ResourceExhausted,
-            format!("workers make {APART} calls from threads of their own already"),
+            "the host has no thread to make the call",
         );
-        give(worker, ask, Err(error));
+        give(&worker, ask, Err(error));
+    }
+}
+
+/// Refuses a call for which there is no place. Whoever hears for others does not wait for one that does not.
+pub(super) fn refuse(worker: &Worker, ask: u64) -> Result<(), How> {
+    let error = errors::write(Error::new(
+        ErrorKind::ResourceExhausted,
+        format!(
+            "the plugin makes {APART_EACH} calls from threads of its own already, or all plugins {APART}"
+        ),
+    ));
+    let head = ToWorker::Answer { ask, failed: true };
+    match Packet::new(&head, [&error]) {
+        Ok(packet) => worker.say_now(&packet),
+        Err(_) => Ok(()),
     }
 }
 

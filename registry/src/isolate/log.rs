@@ -107,10 +107,17 @@ impl Log {
             line: *line,
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         };
-        let mut places = self.recipe.places.lock();
-        let own = match places.get(&place) {
-            Some(own) => *own,
-            None if places.len() >= PLACES => return,
+        let known = {
+            let places = self.recipe.places.lock();
+            let known = places.get(&place).copied();
+            if known.is_none() && places.len() >= PLACES {
+                return;
+            }
+            known
+        };
+        let own = match known {
+            Some(own) => own,
+            // Not under the lock: a subscriber may log from in there, and call plugins.
             None => {
                 let fields: Vec<RStr<'_>> = fields.iter().map(|&field| field.into()).collect();
                 let registered = contain(|| {
@@ -125,26 +132,33 @@ impl Log {
                     })
                 });
                 let Ok(own) = registered else { return };
-                places.insert(place, own);
-                own
+                *self.recipe.places.lock().entry(place).or_insert(own)
             }
         };
-        drop(places);
         let mut numbers = self.numbers.lock();
         if numbers.len() < PLACES {
             numbers.insert(*number, own);
         }
     }
 
-    /// Gives the host's log an event.
+    /// Whether the host's log wants events of a place.
+    pub(super) fn wants(&self, callsite: u64) -> bool {
+        let own = self.numbers.lock().get(&callsite).copied();
+        own.is_some_and(host::enabled)
+    }
+
+    /// Tells what was left out since that was told last, if some time has passed.
+    pub(super) fn settle(&self) {
+        let dropped = self.allowance.lock().settle(Instant::now());
+        self.tell(dropped);
+    }
+
+    /// Gives the host's log an event that it wants.
     pub(super) fn event(&self, callsite: u64, fields: &[(u32, bool)], values: Value) {
         let own = self.numbers.lock().get(&callsite).copied();
-        let Some(own) = own.filter(|own| host::enabled(*own)) else {
+        let Some(own) = own.filter(|_| self.may_log()) else {
             return;
         };
-        if !self.may_log() {
-            return;
-        }
         let Value::List(values) = values else { return };
         let fields: Vec<RawField> = fields
             .iter()
@@ -174,13 +188,17 @@ impl Log {
 
     fn may_log(&self) -> bool {
         let (may, dropped) = self.allowance.lock().take(Instant::now());
+        self.tell(dropped);
+        may
+    }
+
+    fn tell(&self, dropped: Option<u64>) {
         if let Some(dropped) = dropped {
             let plugin = &self.recipe.title;
             let _ = contain(|| {
                 tracing::warn!(%plugin, dropped, "logs more than {A_SECOND} lines a second: what was above was left out");
             });
         }
-        may
     }
 }
 
@@ -192,6 +210,9 @@ fn optional(text: Option<&str>) -> ROption<RStr<'_>> {
 struct Allowance {
     left: u32,
     since: Instant,
+    /// Whether something was left out since then.
+    floods: bool,
+    /// How much was left out that was not told.
     dropped: u64,
 }
 
@@ -200,30 +221,42 @@ impl Allowance {
         Self {
             left: A_SECOND,
             since: now,
+            floods: false,
             dropped: 0,
         }
     }
 
-    /// Whether one more may be logged; and how many were not, when that can be told again.
+    /// Whether one more may be logged; and how many were not, when that can be told.
     fn take(&mut self, now: Instant) -> (bool, Option<u64>) {
-        let mut told = None;
-        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
-            self.since = now;
-            self.left = A_SECOND;
-            if self.dropped > 0 {
-                told = Some(std::mem::take(&mut self.dropped));
-            }
-        }
+        let told = self.settle(now);
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
                 (true, told)
             }
+            // At once, and then once a second: who floods may never stop.
+            None if !self.floods => {
+                self.floods = true;
+                (false, Some(1))
+            }
             None => {
                 self.dropped += 1;
-                // At once, and then once a second: who floods may never stop.
-                (false, (self.dropped == 1).then_some(1))
+                (false, told)
             }
+        }
+    }
+
+    /// How many were left out that was not told, when a second is over.
+    fn settle(&mut self, now: Instant) -> Option<u64> {
+        if now.saturating_duration_since(self.since) < Duration::from_secs(1) {
+            return None;
+        }
+        self.since = now;
+        self.left = A_SECOND;
+        self.floods = false;
+        match std::mem::take(&mut self.dropped) {
+            0 => None,
+            dropped => Some(dropped),
         }
     }
 }
@@ -241,8 +274,11 @@ mod tests {
         }
         assert_eq!(allowance.take(start), (false, Some(1)));
         assert_eq!(allowance.take(start), (false, None));
+        assert_eq!(allowance.take(start), (false, None));
+        // Each is told once, also where nothing comes after it.
         let later = start + Duration::from_secs(1);
-        assert_eq!(allowance.take(later), (true, Some(2)));
+        assert_eq!(allowance.settle(later), Some(2));
+        assert_eq!(allowance.settle(later), None);
         assert_eq!(allowance.take(later), (true, None));
     }
 }

@@ -58,6 +58,7 @@ enum Seat {
 impl Seats {
     /// Empties the seats of those that are there no more.
     fn sweep(&mut self, now: Instant) {
+        let mut faults = 0;
         for seat in &mut self.all {
             let Seat::Live(worker) = seat else { continue };
             // One that is being stopped keeps its seat until it has ended.
@@ -66,12 +67,20 @@ impl Seats {
                 if worker.began.elapsed() > WELL {
                     self.crashes = 0;
                 }
-                let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.crashes));
-                self.crashes = self.crashes.saturating_add(1);
-                self.not_before = now.checked_add(wait.min(LONGEST_WAIT));
+                faults += 1;
             }
             *seat = Seat::Empty;
         }
+        for _ in 0..faults {
+            self.back_off(now);
+        }
+    }
+
+    /// Has the next worker be made later than the one before it.
+    fn back_off(&mut self, now: Instant) {
+        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(self.crashes));
+        self.crashes = self.crashes.saturating_add(1);
+        self.not_before = now.checked_add(wait.min(LONGEST_WAIT));
     }
 
     /// The live worker with the fewest calls in it.
@@ -140,10 +149,8 @@ impl Pool {
                         Err(Unmade::Said(errors::lost(message)))
                     });
                     let mut seats = self.seats.lock();
-                    if let Err(Unmade::Ended(_)) = &made {
-                        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(seats.crashes));
-                        seats.crashes = seats.crashes.saturating_add(1);
-                        seats.not_before = Instant::now().checked_add(wait.min(LONGEST_WAIT));
+                    if made.is_err() {
+                        seats.back_off(Instant::now());
                     }
                     if let Some(seat) = seats.all.get_mut(empty) {
                         *seat = match &made {
@@ -151,8 +158,14 @@ impl Pool {
                             Err(_) => Seat::Empty,
                         };
                     }
+                    let other = seats.least().filter(|worker| worker.load() < limit);
+                    let other = other.cloned();
                     drop(seats);
                     self.changed.notify_all();
+                    if let (Err(unmade), Some(other)) = (&made, other) {
+                        tracing::debug!(plugin = %self.recipe.title, ?unmade, "another worker has room");
+                        return Ok(other);
+                    }
                     return made.map_err(|unmade| {
                         unmade
                             .into_error()

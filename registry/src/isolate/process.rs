@@ -77,6 +77,10 @@ pub(crate) struct Worker {
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
+    /// How many threads read what it says, or wait to: those that make a call for its plugin do not.
+    hearing: AtomicUsize,
+    /// How many calls are made for threads of its plugin's own.
+    pub(super) apart: AtomicUsize,
     /// When it was used last, in milliseconds after it began.
     used: AtomicU64,
     pub(super) began: Instant,
@@ -155,6 +159,8 @@ impl Worker {
             spare: Mutex::default(),
             requests: AtomicU64::new(0),
             inside: AtomicUsize::new(0),
+            hearing: AtomicUsize::new(0),
+            apart: AtomicUsize::new(0),
             used: AtomicU64::new(0),
             began: Instant::now(),
             kept: AtomicBool::new(false),
@@ -182,7 +188,7 @@ impl Worker {
 
     /// Whether there is somebody who reads what it sends.
     pub(super) fn is_read(&self) -> bool {
-        self.load() > 0
+        self.hearing.load(Ordering::Acquire) > 0
     }
 
     /// How long nothing has been asked of it.
@@ -360,10 +366,16 @@ impl Worker {
             Request::Call { call, .. } => Some(*call),
             _ => None,
         };
+        let listener = Listener {
+            request: Some(request),
+            call,
+            until,
+        };
+        let _hearing = Hearing::begin(self);
         let mut cancelled = false;
         let mut buffer = Buffer::take();
         loop {
-            match self.step(request, waiter, &mut buffer, call) {
+            match self.step(waiter, &mut buffer, &listener) {
                 Ok(Step::Answer(answer)) => return answer,
                 Ok(Step::Again) => {}
                 Ok(Step::Nothing) => {
@@ -393,14 +405,13 @@ impl Worker {
     /// Hears what comes next for a request, or for others; waits a tick at most.
     fn step(
         self: &Arc<Self>,
-        request: u64,
         waiter: &Waiter,
         buffer: &mut Buffer,
-        call: Option<&RawCallRef<'_>>,
+        listener: &Listener<'_, '_>,
     ) -> Result<Step, How> {
         let forwarded = waiter.came.lock().pop_front();
         if let Some(Forwarded { message, file }) = forwarded {
-            return self.hear(Some(request), &message, file, None, call);
+            return self.hear(listener, &message, file, None);
         }
         let Some(reading) = self.reading.try_lock() else {
             let mut came = waiter.came.lock();
@@ -420,7 +431,7 @@ impl Worker {
         match self.channel.receive(buffer) {
             Ok(Received::Message(length, file)) => {
                 let message = buffer.message(length);
-                self.hear(Some(request), message, file, Some(reading), call)
+                self.hear(listener, message, file, Some(reading))
             }
             Ok(Received::Nothing) => Ok(Step::Nothing),
             Ok(Received::End) | Err(_) => Err(How::Status(None)),
@@ -430,12 +441,16 @@ impl Worker {
     /// Hears a message: acts on it, or gives it to whom it is for.
     fn hear(
         self: &Arc<Self>,
-        request: Option<u64>,
+        listener: &Listener<'_, '_>,
         message: &[u8],
         file: Option<File>,
         reading: Option<MutexGuard<'_, ()>>,
-        call: Option<&RawCallRef<'_>>,
     ) -> Result<Step, How> {
+        let Listener {
+            request,
+            call,
+            until,
+        } = *listener;
         let garbage = |found: Malformed| How::Garbage(found.to_string());
         let (head, values) = Came::new(message, file)
             .and_then(Came::open::<FromWorker<'_>>)
@@ -485,8 +500,11 @@ impl Worker {
             }
             FromWorker::Callsite { .. } => self.log.callsite(&head),
             FromWorker::Event { callsite, fields } => {
-                let values = values.one().map_err(garbage)?;
-                self.log.event(callsite, &fields, values);
+                // Who wants none of it does not pay for it, and nobody's log takes what needs a file.
+                if self.log.wants(callsite) && !values.are_in_a_file() {
+                    let values = values.one().map_err(garbage)?;
+                    self.log.event(callsite, &fields, values);
+                }
             }
             FromWorker::Ask {
                 ask,
@@ -494,11 +512,20 @@ impl Worker {
                 said,
                 ..
             } => {
-                let input = values.one().map_err(garbage)?;
+                let mut asking = Asking::of(ask, node_type, said);
                 if to.is_some() && to == request {
-                    asked::answer(self, ask, node_type, &input, &Asking::of(said), call);
+                    let input = values.one().map_err(garbage)?;
+                    asking.end_by(until);
+                    let _apart = Hearing::pause(self);
+                    asked::answer(self, &input, &asking, call);
                 } else {
-                    asked::answer_apart(self, ask, node_type, input, Asking::of(said));
+                    match asked::Place::take(self) {
+                        Some(place) => {
+                            let input = values.one().map_err(garbage)?;
+                            asked::answer_apart(place, input, asking);
+                        }
+                        None => asked::refuse(self, ask)?,
+                    }
                 }
             }
             FromWorker::Welcome { .. } | FromWorker::Loaded | FromWorker::Refused { .. } => {
@@ -506,6 +533,13 @@ impl Worker {
             }
         }
         Ok(Step::Again)
+    }
+
+    /// Says a word if there is room for it now.
+    pub(super) fn say_now(&self, packet: &Packet<'_>) -> Result<(), How> {
+        self.channel
+            .send(packet)
+            .map_err(|_| How::Garbage("more calls than it hears the answers of".to_owned()))
     }
 
     /// Has another one who waits read from now on.
@@ -539,9 +573,12 @@ impl Worker {
                 return;
             };
             let heard = match self.channel.take(&mut buffer) {
-                Ok(Received::Message(length, file)) => {
-                    self.hear(None, buffer.message(length), file, Some(reading), None)
-                }
+                Ok(Received::Message(length, file)) => self.hear(
+                    &Listener::NOBODY,
+                    buffer.message(length),
+                    file,
+                    Some(reading),
+                ),
                 Ok(Received::Nothing) => return,
                 Ok(Received::End) | Err(_) => Err(How::Status(None)),
             };
@@ -636,7 +673,10 @@ impl Worker {
             }
         });
         self.read_output();
-        self.deliver_answers();
+        // Nothing is believed that comes after what is no frame.
+        if !matches!(how, How::Garbage(_)) {
+            self.deliver_answers();
+        }
         let end = Arc::new(End {
             how: match how {
                 How::Status(_) => How::Status(status),
@@ -700,7 +740,11 @@ impl Worker {
 
     /// The socket, where nobody reads it who waits for something.
     pub(super) fn socket_to_watch(&self) -> Option<BorrowedFd<'_>> {
-        (self.idle_for() > Duration::from_millis(20)).then(|| self.channel.as_fd())
+        /// Who has called just now may call again, and would wake whoever looks at the socket.
+        const QUIET: Duration = Duration::from_millis(20);
+
+        let is_quiet = self.load() > 0 || self.idle_for() > QUIET;
+        (!self.is_read() && is_quiet).then(|| self.channel.as_fd())
     }
 
     /// What it writes its output and errors to.
@@ -760,6 +804,58 @@ impl Worker {
         drop(output);
         for (stream, line) in lines {
             self.log.line(stream, &line);
+        }
+    }
+}
+
+/// Who hears: a request, whose call it is, and when it is over.
+struct Listener<'a, 'c> {
+    request: Option<u64>,
+    call: Option<&'a RawCallRef<'c>>,
+    until: Option<Instant>,
+}
+
+impl Listener<'_, '_> {
+    /// Who hears for others.
+    const NOBODY: Self = Self {
+        request: None,
+        call: None,
+        until: None,
+    };
+}
+
+/// That a thread hears, or does not for a while; undone when it is dropped.
+struct Hearing<'w> {
+    hearing: &'w AtomicUsize,
+    begun: bool,
+}
+
+impl<'w> Hearing<'w> {
+    fn begin(worker: &'w Worker) -> Self {
+        worker.hearing.fetch_add(1, Ordering::AcqRel);
+        Self {
+            hearing: &worker.hearing,
+            begun: true,
+        }
+    }
+
+    /// Lets others hear meanwhile: one who waits, or whoever looks after workers.
+    fn pause(worker: &'w Worker) -> Self {
+        worker.hearing.fetch_sub(1, Ordering::AcqRel);
+        worker.hand_on();
+        Self {
+            hearing: &worker.hearing,
+            begun: false,
+        }
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        if self.begun {
+            self.hearing.fetch_sub(1, Ordering::AcqRel);
+        } else {
+            self.hearing.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

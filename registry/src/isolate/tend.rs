@@ -119,6 +119,7 @@ fn look_at(worker: &Arc<Worker>) {
         return;
     }
     worker.read_output();
+    worker.log.settle();
     if worker.is_read() {
         return;
     }

@@ -11,7 +11,7 @@ use floe_loader_tests::wait;
 use floe_plugin_api::{
     CallOptions, Cancellation, ErrorKind, ExecutorMetadata, List, Map, Value, value,
 };
-use floe_registry::{CallError, Isolation, Registry};
+use floe_registry::{Begun, CallError, Deadlines, Isolation, Registry};
 
 use super::{patient, workers};
 
@@ -247,4 +247,35 @@ fn it_heeds_who_cancels() {
     }
     // Nobody had to be killed for it.
     assert_eq!(both.registry.stats().workers.crashed, 0);
+}
+
+/// What a plugin calls while it starts is over when the start is: a function that does not come back keeps
+/// nobody from killing the worker.
+#[test]
+fn a_start_that_calls_what_does_not_come_back() {
+    let mut scene = Scene::new();
+    scene.install("caller", &Library::of(Fixture::Probe).named("caller"));
+    scene.isolation(workers());
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let registry = scene
+        .builder()
+        .config("caller", value!({"calls": "host.wait"}))
+        .deadlines(Deadlines::default().create(Duration::from_millis(500)))
+        .build()
+        .unwrap();
+    let wait = ExecutorMetadata::new("host.wait").unwrap();
+    registry
+        .register(wait, move |_, _| {
+            let _ = released.lock().unwrap().recv();
+            Ok(Value::Null)
+        })
+        .unwrap();
+    let error = registry.call("caller.echo", &Value::Null).unwrap_err();
+    let CallError::Overrun(overrun) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(overrun.begun, Begun::Killed);
+    scene.check_good(&registry);
+    drop(release);
 }

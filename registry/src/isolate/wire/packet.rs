@@ -292,6 +292,11 @@ impl Values<'_> {
         Ok((value, None))
     }
 
+    /// Whether they are in a file.
+    pub(crate) const fn are_in_a_file(&self) -> bool {
+        self.beside
+    }
+
     /// The file that its values are in, if they are in one.
     pub(crate) fn into_values_file(self) -> Option<File> {
         self.file.filter(|_| self.beside)
