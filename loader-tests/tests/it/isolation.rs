@@ -3,6 +3,7 @@
 mod calls;
 mod crashes;
 mod idle;
+mod inherited;
 mod moved;
 mod orphans;
 mod process;

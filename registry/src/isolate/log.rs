@@ -173,12 +173,16 @@ impl Log {
         let _ = contain(|| host::event(own, &fields));
     }
 
-    /// Gives the host's log a line that the plugin printed.
+    /// A text without what is secret of the plugin's configuration.
+    pub(super) fn mask(&self, text: &str) -> String {
+        self.recipe.secrets.mask(text)
+    }
+
+    /// Gives the host's log a line that the plugin printed, which was masked.
     pub(super) fn line(&self, stream: Stream, line: &str) {
         if line.is_empty() || !self.may_log() {
             return;
         }
-        let line = self.recipe.secrets.mask(line);
         let plugin = &self.recipe.title;
         let _ = contain(|| match stream {
             Stream::Out => tracing::info!(target: "floe::output", %plugin, "{line}"),

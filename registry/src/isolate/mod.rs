@@ -8,7 +8,7 @@
 //! - `recipe` is what a worker is made of, `spawn` starts the process, `greet` is the first words with it, `process`
 //!   is the host's side of it, `end` how it ended, `pool` the workers of one instance, and `tend` looks after those
 //!   that nobody waits for.
-//! - `log` and `asked` are what a plugin asks of its host from there.
+//! - `log` and `asked` are what a plugin asks of its host from there, `output` what it prints.
 //! - `wire` is how the two sides speak, `serve` what the worker does, `sandbox` what it is held to.
 //!
 //! A worker maps the copy that the host has verified, and the host maps nothing of it.
@@ -18,6 +18,7 @@ mod end;
 mod errors;
 mod greet;
 mod log;
+mod output;
 mod pool;
 mod process;
 mod recipe;

@@ -2,34 +2,35 @@
 //!
 //! Whoever waits for an answer reads the socket itself, if nobody else does: an answer then comes without a
 //! change of thread. Of many who wait, one reads for all. When nobody waits, `tend` reads.
+//!
+//! - `hear` takes what it says and acts on it, `conclude` is its end.
 
-use std::cell::Cell;
+mod conclude;
+mod hear;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, ChildStderr, ChildStdout};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use floe_plugin_api::abi::{RawCallRef, contain};
+use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{Error, ErrorKind, Value};
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use parking_lot::{Condvar, Mutex};
+use rustix::process::Pid;
 
-use super::asked::{self, Asking};
+use self::hear::{Hearing, Listener, Step};
+use super::asked;
 use super::end::{End, How};
-use super::errors;
-use super::log::{Log, Stream};
+use super::log::Log;
+use super::output::Output;
 use super::recipe::Recipe;
-use super::tend;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, Saying, ToWorker};
 use super::wire::packet::{Came, Packet};
-use super::wire::value::Malformed;
 
 /// How often whoever waits looks at the time, at whether the caller has cancelled, and at the process.
 const TICK: Duration = Duration::from_millis(5);
@@ -44,17 +45,6 @@ const AT_ONCE: usize = 64;
 /// one may be in the way of it, so it is refused and does not wait.
 pub(super) const NESTED: usize = 1_024;
 
-/// How many messages are kept for one caller that is busy with what it has heard.
-const AHEAD: usize = 256;
-
-thread_local! {
-    /// Whether this thread reads for others.
-    static READS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How long a process that closed its connection may take to end.
-const LEAVING: Duration = Duration::from_millis(200);
-
 /// How many bytes a file may have that is kept for the next call.
 const LARGEST_SPARE: u64 = 32 << 20;
 
@@ -67,7 +57,7 @@ pub(crate) struct Worker {
     channel: Channel,
     pid: Pid,
     child: Mutex<Option<Child>>,
-    output: Mutex<Output>,
+    pub(super) output: Output,
     pub(super) log: Log,
     /// Held by whoever reads the socket.
     reading: Mutex<()>,
@@ -101,14 +91,6 @@ struct Forwarded {
     file: Option<File>,
 }
 
-/// What a worker writes to its standard output and errors.
-struct Output {
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
-    partial: [Vec<u8>; 2],
-    last: VecDeque<String>,
-}
-
 /// That a request is in a worker.
 pub(super) struct Inside<'w>(&'w Worker);
 
@@ -136,11 +118,7 @@ impl Worker {
     pub(super) fn new(recipe: Arc<Recipe>, channel: Channel, mut child: Child) -> io::Result<Self> {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("a process without a number"))?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let streams = stdout.iter().map(AsFd::as_fd);
-        for stream in streams.chain(stderr.iter().map(AsFd::as_fd)) {
-            rustix::io::ioctl_fionbio(stream, true)?;
-        }
+        let output = Output::of(&mut child)?;
         channel.set_patience(TICK)?;
         Ok(Self {
             log: Log::new(recipe.clone()),
@@ -148,12 +126,7 @@ impl Worker {
             channel,
             pid,
             child: Mutex::new(Some(child)),
-            output: Mutex::new(Output {
-                stdout,
-                stderr,
-                partial: Default::default(),
-                last: VecDeque::new(),
-            }),
+            output,
             reading: Mutex::new(()),
             waiting: Mutex::default(),
             spare: Mutex::default(),
@@ -402,193 +375,6 @@ impl Worker {
         }
     }
 
-    /// Hears what comes next for a request, or for others; waits a tick at most.
-    fn step(
-        self: &Arc<Self>,
-        waiter: &Waiter,
-        buffer: &mut Buffer,
-        listener: &Listener<'_, '_>,
-    ) -> Result<Step, How> {
-        let forwarded = waiter.came.lock().pop_front();
-        if let Some(Forwarded { message, file }) = forwarded {
-            return self.hear(listener, &message, file, None);
-        }
-        let Some(reading) = self.reading.try_lock() else {
-            let mut came = waiter.came.lock();
-            if came.is_empty() {
-                waiter.told.wait_for(&mut came, TICK);
-            }
-            return Ok(if came.is_empty() {
-                Step::Nothing
-            } else {
-                Step::Again
-            });
-        };
-        // It may have come by way of whoever read before.
-        if !waiter.came.lock().is_empty() {
-            return Ok(Step::Again);
-        }
-        match self.channel.receive(buffer) {
-            Ok(Received::Message(length, file)) => {
-                let message = buffer.message(length);
-                self.hear(listener, message, file, Some(reading))
-            }
-            Ok(Received::Nothing) => Ok(Step::Nothing),
-            Ok(Received::End) | Err(_) => Err(How::Status(None)),
-        }
-    }
-
-    /// Hears a message: acts on it, or gives it to whom it is for.
-    fn hear(
-        self: &Arc<Self>,
-        listener: &Listener<'_, '_>,
-        message: &[u8],
-        file: Option<File>,
-        reading: Option<MutexGuard<'_, ()>>,
-    ) -> Result<Step, How> {
-        let Listener {
-            request,
-            call,
-            until,
-        } = *listener;
-        let garbage = |found: Malformed| How::Garbage(found.to_string());
-        let (head, values) = Came::new(message, file)
-            .and_then(Came::open::<FromWorker<'_>>)
-            .map_err(garbage)?;
-        let to = match &head {
-            FromWorker::Done { request }
-            | FromWorker::Failed { request }
-            | FromWorker::Progress { request, .. } => Some(*request),
-            FromWorker::Ask { during, .. } => *during,
-            _ => None,
-        };
-        if let Some(to) = to.filter(|to| Some(*to) != request) {
-            let other = self.waiting.lock().get(&to).cloned();
-            if let Some(other) = other {
-                let message = message.to_vec();
-                let file = values.into_values_file();
-                let mut came = other.came.lock();
-                if came.len() >= AHEAD {
-                    return Err(How::Garbage(format!(
-                        "more than {AHEAD} words for a caller that does not listen"
-                    )));
-                }
-                came.push_back(Forwarded { message, file });
-                drop(came);
-                other.told.notify_one();
-                return Ok(Step::Again);
-            }
-        }
-        // Whoever is told below may take its time, or ask this worker.
-        drop(reading);
-        match head {
-            FromWorker::Done { .. } => {
-                let value = values.one().map_err(garbage)?;
-                return Ok(Step::of(to == request, Ok(value)));
-            }
-            FromWorker::Failed { .. } => {
-                let value = values.one().map_err(garbage)?;
-                return Ok(Step::of(to == request, Err(errors::read(&value))));
-            }
-            FromWorker::Progress {
-                fraction, message, ..
-            } => {
-                // Of a call that is over, nobody is told.
-                if let Some(call) = call.filter(|_| to == request) {
-                    call.progress(fraction, message.into());
-                }
-            }
-            FromWorker::Callsite { .. } => self.log.callsite(&head),
-            FromWorker::Event { callsite, fields } => {
-                // Who wants none of it does not pay for it, and nobody's log takes what needs a file.
-                if self.log.wants(callsite) && !values.are_in_a_file() {
-                    let values = values.one().map_err(garbage)?;
-                    self.log.event(callsite, &fields, values);
-                }
-            }
-            FromWorker::Ask {
-                ask,
-                node_type,
-                said,
-                ..
-            } => {
-                let mut asking = Asking::of(ask, node_type, said);
-                if to.is_some() && to == request {
-                    let input = values.one().map_err(garbage)?;
-                    asking.end_by(until);
-                    let _apart = Hearing::pause(self);
-                    asked::answer(self, &input, &asking, call);
-                } else {
-                    match asked::Place::take(self) {
-                        Some(place) => {
-                            let input = values.one().map_err(garbage)?;
-                            asked::answer_apart(place, input, asking);
-                        }
-                        None => asked::refuse(self, ask)?,
-                    }
-                }
-            }
-            FromWorker::Welcome { .. } | FromWorker::Loaded | FromWorker::Refused { .. } => {
-                return Err(How::Garbage("a word out of its turn".to_owned()));
-            }
-        }
-        Ok(Step::Again)
-    }
-
-    /// Says a word if there is room for it now.
-    pub(super) fn say_now(&self, packet: &Packet<'_>) -> Result<(), How> {
-        self.channel
-            .send(packet)
-            .map_err(|_| How::Garbage("more calls than it hears the answers of".to_owned()))
-    }
-
-    /// Has another one who waits read from now on.
-    fn hand_on(&self) {
-        if self.load() > 1 {
-            let waiting = self.waiting.lock();
-            if let Some(next) = waiting.values().next() {
-                next.told.notify_one();
-            }
-        }
-    }
-
-    /// Hears all that is there, where nobody reads.
-    pub(super) fn read_for_others(self: &Arc<Self>) {
-        // What is heard may have to be answered, and that would read again.
-        if READS.replace(true) {
-            return;
-        }
-        let read = contain(|| self.read_all());
-        READS.set(false);
-        drop(read);
-    }
-
-    fn read_all(self: &Arc<Self>) {
-        /// Who talks without end is not listened to without end.
-        const AT_ONCE: usize = 1_000;
-
-        let mut buffer = Buffer::take();
-        for _ in 0..AT_ONCE {
-            let Some(reading) = self.reading.try_lock() else {
-                return;
-            };
-            let heard = match self.channel.take(&mut buffer) {
-                Ok(Received::Message(length, file)) => self.hear(
-                    &Listener::NOBODY,
-                    buffer.message(length),
-                    file,
-                    Some(reading),
-                ),
-                Ok(Received::Nothing) => return,
-                Ok(Received::End) | Err(_) => Err(How::Status(None)),
-            };
-            if let Err(how) = heard {
-                self.conclude(how);
-                return;
-            }
-        }
-    }
-
     /// The first words, of which each has one answer: says one, and reads what comes.
     pub(super) fn first_words<T>(
         &self,
@@ -631,113 +417,6 @@ impl Worker {
         }
     }
 
-    /// Whether the process has ended, though a process that it made may hold its connection open.
-    pub(super) fn has_exited(&self) -> bool {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::Pid(self.pid), options) {
-            Ok(status) => status.is_some(),
-            // Somebody else in this program has waited for it.
-            Err(error) => error == Errno::CHILD,
-        }
-    }
-
-    /// Ends it, if that was not done: kills what is left of it, and tells all who wait.
-    pub(super) fn conclude(&self, how: How) -> Arc<End> {
-        let mut child = self.child.lock();
-        if let Some(end) = self.ended.get() {
-            return end.clone();
-        }
-        let how = match how {
-            How::Status(_) if self.leaves() => How::Status(None),
-            How::Status(_) => How::Closed,
-            how => how,
-        };
-        // Before it is waited for: until then nobody else has its number.
-        let _ = kill_process_group(self.pid, Signal::KILL);
-        let inside = self.load();
-        self.close();
-        let status = child.take().and_then(|mut child| {
-            let until = Instant::now() + LEAVING;
-            loop {
-                match child.try_wait() {
-                    Ok(Some(status)) => return Some(status),
-                    Ok(None) if Instant::now() < until => {
-                        thread::sleep(Duration::from_micros(200));
-                    }
-                    Ok(None) => {
-                        tend::bury(child);
-                        return None;
-                    }
-                    Err(_) => return None,
-                }
-            }
-        });
-        self.read_output();
-        // Nothing is believed that comes after what is no frame.
-        if !matches!(how, How::Garbage(_)) {
-            self.deliver_answers();
-        }
-        let end = Arc::new(End {
-            how: match how {
-                How::Status(_) => How::Status(status),
-                how => how,
-            },
-            process: self.process(),
-            last_lines: self.output.lock().last.iter().cloned().collect(),
-            inside,
-        });
-        // Nobody else sets it, as the child is locked.
-        let _ = self.ended.set(end.clone());
-        drop(child);
-        for waiter in self.waiting.lock().values() {
-            waiter.told.notify_all();
-        }
-        // One that was only asked what it is was not told of either, unless it did harm.
-        if self.is_kept() || end.is_fault() {
-            // Who listens to the log or the events may panic, and must not end who looks after workers.
-            let _ = contain(|| self.recipe.keeper.ended(self, &end));
-        }
-        end
-    }
-
-    /// Gives answers that came before the end to whom they are for.
-    fn deliver_answers(&self) {
-        /// More than a socket takes.
-        const MOST: usize = 1_000;
-
-        // Whoever reads lets go of it each tick.
-        let Some(_reading) = self.reading.try_lock_for(4 * TICK) else {
-            return;
-        };
-        let mut buffer = Buffer::take();
-        for _ in 0..MOST {
-            let Ok(Received::Message(length, file)) = self.channel.take(&mut buffer) else {
-                return;
-            };
-            let message = buffer.message(length);
-            let opened = Came::new(message, file).and_then(Came::open::<FromWorker<'_>>);
-            if let Ok((FromWorker::Done { request } | FromWorker::Failed { request }, values)) =
-                opened
-                && let Some(waiter) = self.waiting.lock().get(&request)
-            {
-                let (message, file) = (message.to_vec(), values.into_values_file());
-                waiter.came.lock().push_back(Forwarded { message, file });
-            }
-        }
-    }
-
-    /// Whether the process, whose connection is closed, ends.
-    fn leaves(&self) -> bool {
-        let until = Instant::now() + LEAVING;
-        while !self.has_exited() {
-            if Instant::now() >= until {
-                return false;
-            }
-            thread::sleep(Duration::from_micros(200));
-        }
-        true
-    }
-
     /// The socket, where nobody reads it who waits for something.
     pub(super) fn socket_to_watch(&self) -> Option<BorrowedFd<'_>> {
         /// Who has called just now may call again, and would wake whoever looks at the socket.
@@ -745,16 +424,6 @@ impl Worker {
 
         let is_quiet = self.load() > 0 || self.idle_for() > QUIET;
         (!self.is_read() && is_quiet).then(|| self.channel.as_fd())
-    }
-
-    /// What it writes its output and errors to.
-    pub(super) fn output_descriptors(&self) -> Vec<OwnedFd> {
-        let output = self.output.lock();
-        let streams = output.stdout.iter().map(AsFd::as_fd);
-        let streams = streams.chain(output.stderr.iter().map(AsFd::as_fd));
-        streams
-            .filter_map(|stream| stream.try_clone_to_owned().ok())
-            .collect()
     }
 
     /// Whether it waits for calls, and has not only been asked what it is.
@@ -771,158 +440,6 @@ impl Worker {
     /// Whether nobody may begin anything in it.
     pub(super) fn is_closed(&self) -> bool {
         self.inside.load(Ordering::Acquire) & CLOSED != 0 || self.ended.get().is_some()
-    }
-
-    /// Takes what it has written to its standard output and errors into the log.
-    pub(super) fn read_output(&self) {
-        let mut output = self.output.lock();
-        let Output {
-            stdout,
-            stderr,
-            partial: [out, err],
-            last,
-        } = &mut *output;
-        let mut lines = Vec::new();
-        if let Some(stream) = stdout
-            && !take_lines(stream, out, |line| lines.push((Stream::Out, line)))
-        {
-            *stdout = None;
-        }
-        if let Some(stream) = stderr
-            && !take_lines(stream, err, |line| lines.push((Stream::Err, line)))
-        {
-            *stderr = None;
-        }
-        for (stream, line) in &lines {
-            if *stream == Stream::Err {
-                if last.len() == KEPT_LINES {
-                    last.pop_front();
-                }
-                last.push_back(self.recipe.secrets.mask(line));
-            }
-        }
-        drop(output);
-        for (stream, line) in lines {
-            self.log.line(stream, &line);
-        }
-    }
-}
-
-/// Who hears: a request, whose call it is, and when it is over.
-struct Listener<'a, 'c> {
-    request: Option<u64>,
-    call: Option<&'a RawCallRef<'c>>,
-    until: Option<Instant>,
-}
-
-impl Listener<'_, '_> {
-    /// Who hears for others.
-    const NOBODY: Self = Self {
-        request: None,
-        call: None,
-        until: None,
-    };
-}
-
-/// That a thread hears, or does not for a while; undone when it is dropped.
-struct Hearing<'w> {
-    hearing: &'w AtomicUsize,
-    begun: bool,
-}
-
-impl<'w> Hearing<'w> {
-    fn begin(worker: &'w Worker) -> Self {
-        worker.hearing.fetch_add(1, Ordering::AcqRel);
-        Self {
-            hearing: &worker.hearing,
-            begun: true,
-        }
-    }
-
-    /// Lets others hear meanwhile: one who waits, or whoever looks after workers.
-    fn pause(worker: &'w Worker) -> Self {
-        worker.hearing.fetch_sub(1, Ordering::AcqRel);
-        worker.hand_on();
-        Self {
-            hearing: &worker.hearing,
-            begun: false,
-        }
-    }
-}
-
-impl Drop for Hearing<'_> {
-    fn drop(&mut self) {
-        if self.begun {
-            self.hearing.fetch_sub(1, Ordering::AcqRel);
-        } else {
-            self.hearing.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-}
-
-/// What came of hearing once.
-enum Step {
-    Answer(Result<Value, Error>),
-    Again,
-    Nothing,
-}
-
-impl Step {
-    fn of(mine: bool, answer: Result<Value, Error>) -> Self {
-        // Whoever waited for it waits no more.
-        if mine {
-            Self::Answer(answer)
-        } else {
-            Self::Again
-        }
-    }
-}
-
-/// How many of the last lines of a worker's errors are kept.
-const KEPT_LINES: usize = 10;
-
-/// The longest line of a worker's output that is kept whole, in bytes.
-const LONGEST_LINE: usize = 4 << 10;
-
-/// How much of a worker's output is taken at once, so that none has a host read for ever.
-const AT_A_TIME: usize = 256 << 10;
-
-/// Takes whole lines from a stream; false where it has ended.
-fn take_lines(stream: &mut impl Read, partial: &mut Vec<u8>, mut each: impl FnMut(String)) -> bool {
-    let mut chunk = [0; 8 << 10];
-    let mut taken = 0;
-    let open = loop {
-        match stream.read(&mut chunk) {
-            Ok(0) => break false,
-            Ok(count) => {
-                taken += count;
-                for &byte in chunk.get(..count).unwrap_or_default() {
-                    if byte == b'\n' || partial.len() == LONGEST_LINE {
-                        each(String::from_utf8_lossy(partial).into_owned());
-                        partial.clear();
-                    }
-                    if byte != b'\n' {
-                        partial.push(byte);
-                    }
-                }
-                if taken >= AT_A_TIME {
-                    break true;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => break error.kind() == io::ErrorKind::WouldBlock,
-        }
-    };
-    if !open && !partial.is_empty() {
-        each(String::from_utf8_lossy(partial).into_owned());
-        partial.clear();
-    }
-    open
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.conclude(How::Stopped);
     }
 }
 

@@ -94,7 +94,7 @@ fn wait(workers: &[Arc<Worker>]) {
     let outputs: Vec<_> = workers
         .iter()
         .filter(|worker| worker.ended().is_none())
-        .map(|worker| (worker, worker.output_descriptors()))
+        .map(|worker| (worker, worker.output.descriptors()))
         .collect();
     let mut descriptors = Vec::new();
     for (worker, output) in &outputs {
@@ -118,7 +118,7 @@ fn look_at(worker: &Arc<Worker>) {
     if worker.ended().is_some() {
         return;
     }
-    worker.read_output();
+    worker.output.read(&worker.log);
     worker.log.settle();
     if worker.is_read() {
         return;

@@ -60,6 +60,11 @@ impl Upgrades {
     }
 }
 
+/// Whether a generation is one of these.
+fn holds(slots: &[Arc<Slot>], slot: &Arc<Slot>) -> bool {
+    slots.iter().any(|other| Arc::ptr_eq(slot, other))
+}
+
 /// A build that is to answer in place of another.
 struct Succession {
     old: Arc<Slot>,
@@ -539,30 +544,14 @@ impl Supervisor {
         for slot in &again {
             slot.reconfigured();
         }
-        let refused = self.replace(&mut upgrades, files, None);
-        let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
-        match refused.into_iter().find(mine) {
-            Some(held) => {
-                // It is the configuration that was refused, not the build; and not for one build alone.
-                let given = self.sources.lock().of(plugin);
-                let mut files = self.present_files();
-                let new = |slot: &Arc<Slot>| again.iter().any(|other| Arc::ptr_eq(slot, other));
-                files.held_back.retain(|other| !new(&other.slot));
-                for slot in &mut files.slots {
-                    if new(slot) {
-                        *slot = Arc::new(slot.again(given.clone()));
-                    }
-                }
-                self.replace(&mut upgrades, files, None);
-                Err(UpgradeError::HeldBack {
-                    plugin: held.slot.id().clone(),
-                    version: held.slot.manifest().version.clone(),
-                    reason: held.reason,
-                })
-            }
+        match self.replace_by(&mut upgrades, files, &again) {
             None => {
                 *self.sources.lock() = sources;
                 Ok(())
+            }
+            Some(held) => {
+                let given = self.sources.lock().of(plugin);
+                Err(self.put_back(&mut upgrades, held, &again, |_| given.clone()))
             }
         }
     }
@@ -587,27 +576,45 @@ impl Supervisor {
                 again.push(slot.clone());
             }
         }
-        let refused = self.replace(&mut upgrades, files, None);
-        let mine = |held: &HeldBack| again.iter().any(|slot| Arc::ptr_eq(slot, &held.slot));
-        let Some(held) = refused.into_iter().find(mine) else {
+        let Some(held) = self.replace_by(&mut upgrades, files, &again) else {
             return Ok(());
         };
-        // It is the place that was refused, not the build.
         self.ground.isolation.store(before);
+        let as_before = |slot: &Slot| Given::clone(slot.given());
+        Err(self.put_back(&mut upgrades, held, &again, as_before))
+    }
+
+    /// Has these generations take the place of those before them; gives the first that does not.
+    fn replace_by(
+        self: &Arc<Self>,
+        upgrades: &mut Upgrades,
+        files: Files,
+        again: &[Arc<Slot>],
+    ) -> Option<HeldBack> {
+        let refused = self.replace(upgrades, files, None);
+        refused.into_iter().find(|held| holds(again, &held.slot))
+    }
+
+    /// Makes their builds new generations once more, after what they were to be was refused. It is that
+    /// which was refused, not the builds.
+    fn put_back(
+        self: &Arc<Self>,
+        upgrades: &mut Upgrades,
+        refused: HeldBack,
+        again: &[Arc<Slot>],
+        given: impl Fn(&Slot) -> Given,
+    ) -> UpgradeError {
         let mut files = self.present_files();
-        let new = |slot: &Arc<Slot>| again.iter().any(|other| Arc::ptr_eq(slot, other));
-        files.held_back.retain(|other| !new(&other.slot));
-        for slot in &mut files.slots {
-            if new(slot) {
-                *slot = Arc::new(slot.again(Given::clone(slot.given())));
-            }
+        files.held_back.retain(|other| !holds(again, &other.slot));
+        for slot in files.slots.iter_mut().filter(|slot| holds(again, slot)) {
+            *slot = Arc::new(slot.again(given(slot)));
         }
-        self.replace(&mut upgrades, files, None);
-        Err(UpgradeError::HeldBack {
-            plugin: held.slot.id().clone(),
-            version: held.slot.manifest().version.clone(),
-            reason: held.reason,
-        })
+        self.replace(upgrades, files, None);
+        UpgradeError::HeldBack {
+            plugin: refused.slot.id().clone(),
+            version: refused.slot.manifest().version.clone(),
+            reason: refused.reason,
+        }
     }
 
     /// The build that answers for the plugin of a name.
