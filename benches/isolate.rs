@@ -10,8 +10,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use floe_registry::api::Value;
-use floe_registry::{Isolation, IsolationRule, Registry};
+use floe_registry::api::{CallOptions, Value};
+use floe_registry::{Begun, CallError, Isolation, IsolationRule, Registry};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
 };
@@ -69,6 +69,11 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         bencher.iter_custom(|iterations| (0..iterations).map(|_| first_answer(&in_worker())).sum());
     });
 
+    group.sample_size(10);
+    group.bench_function("killed_after_deadline", |bencher| {
+        bencher.iter_custom(|iterations| (0..iterations).map(|_| overdue(&in_worker())).sum());
+    });
+
     group.sample_size(100).throughput(Throughput::Elements(2));
     group.bench_function("throughput_2_threads", |bencher| {
         let registry = held(IsolationRule::new(Isolation::Worker).workers(2));
@@ -100,6 +105,27 @@ fn first_answer(registry: &Registry) -> Duration {
     assert!(output.is_null());
     registry.stop();
     elapsed
+}
+
+/// How long after its deadline a call that hangs has its answer: that its worker was killed.
+fn overdue(registry: &Registry) -> Duration {
+    const ALLOWED: Duration = Duration::from_millis(50);
+
+    // The worker is there, so that the deadline is the call's alone.
+    registry.call("bench.echo", &Value::Null).unwrap();
+    let start = Instant::now();
+    let called = registry.call_with(
+        "bench.hang",
+        &Value::Null,
+        &CallOptions::new().timeout(ALLOWED),
+    );
+    let elapsed = start.elapsed();
+    match called {
+        Err(CallError::Overrun(overrun)) if overrun.begun == Begun::Killed => {}
+        other => panic!("expected a kill, found {other:?}"),
+    }
+    registry.stop();
+    elapsed.saturating_sub(ALLOWED)
 }
 
 /// Two processes that hand each other 64 bytes over a socket as a worker has it, and do nothing else.

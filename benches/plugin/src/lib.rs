@@ -38,6 +38,12 @@ fn record(_bench: &Bench, input: Record, _call: &CallContext<'_>) -> Result<Reco
     Ok(work::record(input))
 }
 
+fn hang(_bench: &Bench, _input: &Value, _call: &CallContext<'_>) -> Result<Value> {
+    loop {
+        std::thread::park();
+    }
+}
+
 export_plugin! {
     plugin: Bench,
     name: "bench",
@@ -49,5 +55,7 @@ export_plugin! {
         "bench.copy" => copy,
         /// Takes a record and gives one.
         "bench.record" => record,
+        /// Never comes back.
+        "bench.hang" => hang,
     ],
 }
