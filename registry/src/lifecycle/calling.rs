@@ -24,6 +24,7 @@ use super::workers::{Lost, Message, Overrun, Task, Ticket, far};
 use crate::error::{CallError, OverrunError};
 use crate::host::{Said, Waited};
 use crate::id::Reference;
+use crate::isolation::Isolation;
 
 /// What a call says that may take as long as it likes.
 const NEVER: u64 = u64::MAX;
@@ -297,6 +298,7 @@ impl Supervisor {
         if allowed.is_zero() {
             return Err(late(&Overrun {
                 inside: None,
+                isolation: Isolation::InProcess,
                 allowed,
                 how: Lost::NotBegun,
             }));
@@ -307,6 +309,8 @@ impl Supervisor {
         let task = Task {
             plugin: slot.title(),
             doing: doing.clone(),
+            // Which instance answers is found there.
+            isolation: Isolation::InProcess,
         };
         let body = move |ticket: &Arc<Ticket>, sender: &std::sync::mpsc::Sender<Message<_>>| {
             let (target, occupied) = supervisor.find(&wanted)?;

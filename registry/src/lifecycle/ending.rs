@@ -17,6 +17,7 @@ use super::workers::{Lost, NEVER, Overrun, Pending, Task, far};
 use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::Scope;
+use crate::isolation::Isolation;
 use crate::schema::Secrets;
 
 /// How many stops go on at once.
@@ -28,6 +29,8 @@ const KEPT: Duration = Duration::from_secs(1);
 /// What remains of an instance that nobody uses any more.
 pub(crate) struct Remains {
     pub(crate) instance: Instance,
+    /// Where it runs.
+    pub(crate) isolation: Isolation,
     pub(crate) slot: Arc<Slot>,
     pub(crate) scope: Scope,
     pub(crate) voice: Arc<Voice>,
@@ -244,6 +247,7 @@ impl Warden {
         let task = Task {
             plugin: slot.title(),
             doing: "stop".to_owned(),
+            isolation: remains.isolation,
         };
         let own = self.clone();
         let pending = ground.workers.begin_unlimited(

@@ -110,6 +110,7 @@ impl Supervisor {
         let task = Task {
             plugin: running.slot().title(),
             doing: "health".to_owned(),
+            isolation: running.isolation(),
         };
         let asked = running.clone();
         // As many as there are instances, and each bounded.

@@ -354,6 +354,7 @@ impl Drop for Running {
             let poisoned = self.poisoned.load(Ordering::Relaxed);
             ending::bury(Remains {
                 instance,
+                isolation: self.isolation,
                 slot: self.slot.clone(),
                 scope: self.key.lodging.scope.clone(),
                 voice: self.voice.clone(),

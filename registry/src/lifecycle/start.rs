@@ -25,7 +25,7 @@ use crate::error::{
 };
 use crate::event::Event;
 use crate::host::Instance;
-use crate::isolation::Held;
+use crate::isolation::{Held, Isolation};
 use crate::schema::Secrets;
 
 /// Why there is no instance.
@@ -258,12 +258,14 @@ impl Supervisor {
             instance,
             secrets,
             took,
-        } = self.start_bounded(slot, body).inspect_err(|error| {
-            // With a configuration of its own, a caller could have it quarantined for all.
-            if key.lodging.config.is_none() {
-                tell_failed_start(slot, error);
-            }
-        })?;
+        } = self
+            .start_bounded(slot, isolation, body)
+            .inspect_err(|error| {
+                // With a configuration of its own, a caller could have it quarantined for all.
+                if key.lodging.config.is_none() {
+                    tell_failed_start(slot, error);
+                }
+            })?;
         let running = Arc::new(Running::new(
             instance,
             isolation,
@@ -286,6 +288,7 @@ impl Supervisor {
     fn start_bounded(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        isolation: Isolation,
         body: impl FnOnce(&Arc<Slot>) -> Result<Started, CallError> + Send + 'static,
     ) -> Result<Started, CallError> {
         let ground = self.ground();
@@ -295,6 +298,7 @@ impl Supervisor {
         let task = Task {
             plugin: slot.title(),
             doing: "start".to_owned(),
+            isolation,
         };
         let own = slot.clone();
         let late = |started: Result<Started, CallError>| {
@@ -381,7 +385,8 @@ fn tell_failed_start(slot: &Slot, error: &CallError) {
 pub(crate) fn overran(slot: &Arc<Slot>, stage: Stage, doing: &str, overrun: &Overrun) -> CallError {
     slot.ground().tell_overrun(slot, doing, overrun);
     slot.fail(stage, ending::overran(overrun, doing));
-    if overrun.how == Lost::Abandoned {
+    // Of a worker, whoever kills it tells.
+    if overrun.how == Lost::Abandoned && !overrun.is_in_a_worker() {
         slot.fault();
     }
     CallError::Overrun(Box::new(OverrunError::new(

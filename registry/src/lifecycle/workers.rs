@@ -23,6 +23,7 @@ use serde::Serialize;
 use super::turn::{Actor, HandedOn, Turns};
 use super::{StartKey, running::Running};
 use crate::error::{Begun, CallError};
+use crate::isolation::Isolation;
 
 /// How many threads there are at most for work that comes from outside.
 const LIMIT: usize = 64;
@@ -46,6 +47,8 @@ pub(crate) struct Task {
     pub(crate) plugin: String,
     /// What was asked of it: `start`, `stop`, `health`, or `call NODE_TYPE`.
     pub(crate) doing: String,
+    /// Where the plugin runs that it is done with, as far as that is known before.
+    pub(crate) isolation: Isolation,
 }
 
 /// A thread that did not come back from a plugin when its deadline passed.
@@ -135,6 +138,8 @@ pub(crate) enum Message<T> {
 pub(crate) struct Overrun {
     /// The instance that the thread is inside of.
     pub(crate) inside: Option<Arc<Running>>,
+    /// Where the plugin runs, as far as that was known before.
+    pub(crate) isolation: Isolation,
     /// How long had been given.
     pub(crate) allowed: Duration,
     /// What became of it.
@@ -176,9 +181,9 @@ impl Overrun {
     /// Whether it is in a process that is killed at the same deadline: by the thread that was not waited
     /// for long enough to say so, and that comes back then.
     pub(crate) fn is_in_a_worker(&self) -> bool {
-        self.inside
-            .as_ref()
-            .is_some_and(|running| running.is_isolated())
+        let inside = self.inside.as_ref();
+        let isolation = inside.map_or(self.isolation, |running| running.isolation());
+        isolation == Isolation::Worker
     }
 }
 
@@ -483,6 +488,7 @@ impl<T> Pending<T> {
     fn overrun(&self, how: Lost, inside: Option<Arc<Running>>) -> Overrun {
         Overrun {
             inside,
+            isolation: self.ticket.task.isolation,
             allowed: self.ticket.allowed,
             how,
         }
@@ -520,6 +526,7 @@ mod tests {
         Task {
             plugin: "sample 1.0.0".to_owned(),
             doing: doing.to_owned(),
+            isolation: Isolation::InProcess,
         }
     }
 

@@ -62,6 +62,7 @@ impl Slot {
         let task = Task {
             plugin: self.title(),
             doing: doing.to_owned(),
+            isolation: self.held(&Scope::NOBODY).isolation(),
         };
         let slot = self.clone();
         let pending =
