@@ -120,10 +120,8 @@ fn overdue(registry: &Registry) -> Duration {
         &CallOptions::new().timeout(ALLOWED),
     );
     let elapsed = start.elapsed();
-    match called {
-        Err(CallError::Overrun(overrun)) if overrun.begun == Begun::Killed => {}
-        other => panic!("expected a kill, found {other:?}"),
-    }
+    let was_killed = |error: &CallError| matches!(error, CallError::Overrun(overrun) if overrun.begun == Begun::Killed);
+    assert!(called.is_err_and(|error| was_killed(&error)));
     registry.stop();
     elapsed.saturating_sub(ALLOWED)
 }
