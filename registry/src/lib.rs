@@ -51,6 +51,7 @@ mod isolation;
 mod lifecycle;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod policy;
 mod private;
 mod registry;
 mod schema;

@@ -1,0 +1,1 @@
+//! An append-only record of calls, in which an edit shows.

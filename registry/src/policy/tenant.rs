@@ -1,0 +1,1 @@
+//! What a tenant may call, how often, and what it may send and get.
