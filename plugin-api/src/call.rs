@@ -239,6 +239,8 @@ pub struct CallOptions {
     execution_id: String,
     node_id: String,
     tenant: String,
+    user: String,
+    roles: Vec<String>,
     attempt: u32,
     deadline: Option<Instant>,
     cancellation: Option<Cancellation>,
@@ -253,6 +255,8 @@ impl CallOptions {
             execution_id: String::new(),
             node_id: String::new(),
             tenant: String::new(),
+            user: String::new(),
+            roles: Vec::new(),
             attempt: 1,
             deadline: None,
             cancellation: None,
@@ -279,6 +283,34 @@ impl CallOptions {
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = tenant.into();
         self
+    }
+
+    /// Sets who calls, for the host's policy and audit. A plugin does not see it.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// Adds a role of who calls, for the host's policy and audit. A plugin does not see it.
+    #[must_use]
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// Who calls; empty where nobody was named. For the host's policy and audit: a plugin does not
+    /// see it.
+    #[must_use]
+    pub fn caller_user(&self) -> &str {
+        &self.user
+    }
+
+    /// The roles of who calls, in the order in which they were added. For the host's policy and
+    /// audit: a plugin does not see them.
+    #[must_use]
+    pub fn caller_roles(&self) -> &[String] {
+        &self.roles
     }
 
     /// Sets which attempt it is, from 1.
@@ -340,7 +372,11 @@ impl Default for CallOptions {
 
 impl fmt::Debug for CallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.context().fmt(f)
+        f.debug_struct("CallOptions")
+            .field("context", &self.context())
+            .field("user", &self.user)
+            .field("roles", &self.roles)
+            .finish()
     }
 }
 
@@ -413,6 +449,20 @@ mod tests {
         let options = CallOptions::new().deadline(Instant::now());
         let error = options.context().checkpoint().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ExecutionTimeout);
+    }
+
+    #[test]
+    fn who_calls_is_for_the_host_alone() {
+        let options = CallOptions::new();
+        assert_eq!(
+            (options.caller_user(), options.caller_roles()),
+            ("", &[][..])
+        );
+        let options = options.user("ada").role("clerk").role("auditor");
+        assert_eq!(options.caller_user(), "ada");
+        assert_eq!(options.caller_roles(), ["clerk", "auditor"]);
+        assert!(format!("{options:?}").contains("ada"));
+        assert!(!format!("{:?}", options.context()).contains("ada"));
     }
 
     #[test]

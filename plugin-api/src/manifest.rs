@@ -71,6 +71,10 @@ pub struct Manifest {
     /// mebibytes of memory that it is expected to hold, and at least 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub weight: u32,
+    /// Whether no answer of an instance depends on the calls before it, so that any instance may
+    /// take any call, and one that was lost is missed by nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stateless: bool,
     /// The operations that it offers; at least one. An executor's place here is its operation
     /// number at the boundary.
     pub executors: Vec<ExecutorMetadata>,
@@ -154,9 +158,12 @@ pub struct ExecutorMetadata {
     /// Why it should no longer be used, and what to use instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
-    /// Whether calling it twice does what calling it once does.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub idempotent: bool,
+    /// Whether calling it twice does what calling it once does; `None` where that is not said.
+    ///
+    /// A host calls it again after a failure that may have come too late, such as a crash, where it is;
+    /// one that says outright that it is not is not called again after a time-out either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
 }
 
 #[expect(
@@ -185,7 +192,7 @@ impl ExecutorMetadata {
             icon: None,
             experimental: false,
             deprecated: None,
-            idempotent: false,
+            idempotent: None,
         })
     }
 
@@ -214,6 +221,13 @@ impl ExecutorMetadata {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// Sets whether calling it twice does what calling it once does.
+    #[must_use]
+    pub const fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = Some(idempotent);
         self
     }
 }
@@ -364,6 +378,7 @@ impl Manifest {
             repository: None,
             dependencies: Vec::new(),
             weight: 1,
+            stateless: false,
             executors,
         };
         manifest.check()?;
@@ -535,6 +550,26 @@ mod tests {
         assert_eq!(manifest.operation("sqlite.drop"), None);
         let again = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::from_json(&again), Ok(manifest));
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_written() {
+        let manifest = Manifest::from_json(GOOD.as_bytes()).unwrap();
+        assert!(!manifest.stateless);
+        assert_eq!(manifest.executors[0].idempotent, None);
+        let written = serde_json::to_string(&manifest).unwrap();
+        assert!(
+            !written.contains("stateless") && !written.contains("idempotent"),
+            "{written}"
+        );
+
+        for said in [true, false] {
+            let mut manifest = manifest.clone();
+            manifest.stateless = said;
+            manifest.executors[0] = ExecutorMetadata::new("a.b").unwrap().idempotent(said);
+            let again = serde_json::to_vec(&manifest).unwrap();
+            assert_eq!(Manifest::from_json(&again), Ok(manifest));
+        }
     }
 
     #[track_caller]

@@ -54,6 +54,8 @@ pub struct PluginInfo {
     /// Threads that are in it still, though its deadline has passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub abandoned: Vec<Abandoned>,
+    /// Whether no answer of it depends on the calls before it.
+    pub stateless: bool,
     /// The plugins that it needs.
     pub dependencies: Vec<Dependency>,
     /// What it offers.
@@ -115,6 +117,7 @@ impl PluginInfo {
                 .of_generation(slot.generation())
                 .len(),
             abandoned: Vec::new(),
+            stateless: manifest.stateless,
             dependencies: manifest.dependencies.clone(),
             executors: executors.collect(),
         }
@@ -154,8 +157,8 @@ pub struct ExecutorInfo {
     pub experimental: bool,
     /// Why it should no longer be used, and what to use instead.
     pub deprecated: Option<String>,
-    /// Whether calling it twice does what calling it once does.
-    pub idempotent: bool,
+    /// Whether calling it twice does what calling it once does; `None` where that is not said.
+    pub idempotent: Option<bool>,
     /// The plugin that answers to the node type instead, being first in the search path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadowed_by: Option<PluginId>,

@@ -80,12 +80,12 @@ impl Description {
         optional("category", executor.category.as_deref().unwrap_or_default());
         optional("tags", &executor.tags.join(" "));
         optional("author", executor.author.as_deref().unwrap_or_default());
-        if executor.idempotent {
-            optional(
-                "idempotent",
-                "calling it twice does what calling it once does",
-            );
-        }
+        let idempotent = match executor.idempotent {
+            Some(true) => "calling it twice does what calling it once does",
+            Some(false) => "no: calling it twice does more than calling it once",
+            None => "",
+        };
+        optional("idempotent", idempotent);
         if executor.experimental {
             optional("experimental", "it may change without notice");
         }

@@ -119,6 +119,9 @@ fn said(manifest: &Manifest) -> Vec<(&'static str, String)> {
         })
         .collect();
     optional("needs", &needs.join(", "));
+    if manifest.stateless {
+        optional("stateless", "no answer depends on the calls before it");
+    }
     fields
 }
 

@@ -273,10 +273,10 @@ fn lists_by_kind_category_and_tag_and_searches() {
         (Some("Ada"), Some("plus"))
     );
     assert_eq!(info.deprecated.as_deref(), Some("count yourself"));
-    assert!(info.experimental && !info.idempotent);
+    assert!(info.experimental && info.idempotent.is_none());
     let info = registry.metadata("good.echo").unwrap();
     assert_eq!(info.author.as_deref(), Some("The floe developers"));
-    assert!(info.idempotent && info.tags == ["plain", "quiet"]);
+    assert!(info.idempotent == Some(true) && info.tags == ["plain", "quiet"]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) struct Declaration {
     pub(crate) description: Option<LitStr>,
     pub(crate) category: Option<LitStr>,
     pub(crate) weight: Option<LitInt>,
+    pub(crate) stateless: Option<LitBool>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) executors: Vec<Executor>,
     /// The word `executors`, for errors about the list as a whole.
@@ -135,13 +136,14 @@ impl Parse for Declaration {
                 "description",
                 "category",
                 "weight",
+                "stateless",
                 "dependencies",
                 "executors",
             ],
         );
         let (mut plugin, mut kind, mut executors) = (None, None, None);
         let (mut name, mut version, mut description, mut category) = (None, None, None, None);
-        let mut weight = None;
+        let (mut weight, mut stateless) = (None, None);
         let mut dependencies = Vec::new();
         let mut at = Span::call_site();
         while let Some(field) = fields.next(input)? {
@@ -156,6 +158,7 @@ impl Parse for Declaration {
                 "description" => description = Some(text(input, &field)?),
                 "category" => category = Some(text(input, &field)?),
                 "weight" => weight = Some(value(input, &field, "a whole number")?),
+                "stateless" => stateless = Some(flag(input, &field)?),
                 "dependencies" => dependencies = list(input, &field)?,
                 _ => executors = Some((list(input, &field)?, field.span())),
             }
@@ -173,6 +176,7 @@ impl Parse for Declaration {
             description,
             category,
             weight,
+            stateless,
             dependencies,
             executors,
             executors_span,

@@ -51,6 +51,8 @@ pub fn data(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     version: "1.2.0",                     // optional: instead of the package's
 ///     description: "Reads and writes.",     // optional: instead of the package's
 ///     category: "database",                 // optional: for executors that name none
+///     weight: 32,                           // optional: what an instance takes of a host's room
+///     stateless: true,                      // optional: no answer depends on the calls before it
 ///     dependencies: [                       // optional
 ///         { kind: "secrets", name: "vault", version: "^1.2", optional: true },
 ///     ],
@@ -64,6 +66,10 @@ pub fn data(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     ],
 /// }
 /// ```
+///
+/// `idempotent: true` says that calling the executor twice does what calling it once does, so that a host
+/// may call it again after a crash; `idempotent: false` that it does not, so that it is not called again
+/// after a time-out either; without it, nothing is said.
 ///
 /// A version or range that is not semver, a kind, name or node type that is not well formed, an
 /// empty executor list, a node type given twice: each is a compile error at the word concerned.

@@ -66,6 +66,9 @@ pub(crate) fn json(declaration: &Declaration, panic: &str) -> Result<String> {
         })?;
         set("weight", json!(weight));
     }
+    if is_set(declaration.stateless.as_ref()) {
+        set("stateless", json!(true));
+    }
     if !declaration.dependencies.is_empty() {
         let dependencies = declaration.dependencies.iter().map(dependency);
         set("dependencies", dependencies.collect::<Result<Value>>()?);
@@ -136,13 +139,12 @@ fn executor(executor: &Executor, category: Option<&LitStr>) -> Result<Value> {
             .map(|tag| not_empty(tag).map(Value::from));
         set("tags", tags.collect::<Result<Value>>()?);
     }
-    for (key, literal) in [
-        ("experimental", &executor.experimental),
-        ("idempotent", &executor.idempotent),
-    ] {
-        if is_set(literal.as_ref()) {
-            set(key, json!(true));
-        }
+    if is_set(executor.experimental.as_ref()) {
+        set("experimental", json!(true));
+    }
+    // To say that it is not says more than to say nothing.
+    if let Some(literal) = &executor.idempotent {
+        set("idempotent", json!(literal.value()));
     }
     Ok(Value::Object(listed))
 }

@@ -66,6 +66,11 @@ fn the_build_depends_on_what_was_taken_from_the_cargo_toml() {
 }
 
 #[test]
+fn a_plugin_says_that_it_keeps_nothing() {
+    assert!(manifest().stateless);
+}
+
+#[test]
 fn executors_say_what_was_declared() {
     let manifest = manifest();
     let node_types: Vec<_> = manifest.executors.iter().map(|e| &*e.node_type).collect();
@@ -100,16 +105,17 @@ fn executors_say_what_was_declared() {
     assert_eq!(greet.author.as_deref(), Some("Ada"));
     assert_eq!(greet.icon.as_deref(), Some("hand"));
     assert_eq!(greet.deprecated, None);
-    assert!(greet.idempotent && !greet.experimental);
+    assert!(greet.idempotent == Some(true) && !greet.experimental);
 
     let echo = &manifest.executors[1];
     assert_eq!(echo.deprecated.as_deref(), Some("use `sample.greet`"));
     // The plugin's own category is for those that name none.
     assert_eq!(echo.category.as_deref(), Some("tests"));
-    assert!(echo.experimental && !echo.idempotent);
+    assert!(echo.experimental && echo.idempotent.is_none());
 
     let fail = &manifest.executors[2];
     assert_eq!(fail.version, None);
+    assert_eq!(fail.idempotent, Some(false));
     assert!(fail.description.is_empty() && fail.tags.is_empty());
 }
 

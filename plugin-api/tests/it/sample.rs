@@ -286,6 +286,7 @@ export_plugin! {
     version: "2.3.4-rc.1+build.5",
     description: "Misbehaves: \"as told\", \\ and é.",
     category: "tests",
+    stateless: true,
     dependencies: [
         { kind: "secrets", name: "vault", version: ">=1.2, <3" },
         { kind: "feature-store", name: "feast", version: "*", optional: true },
@@ -300,7 +301,7 @@ export_plugin! {
         },
         /// Gives back what it got.
         "sample.echo" => echo { experimental: true, deprecated: "use `sample.greet`" },
-        "sample.fail" => fail,
+        "sample.fail" => fail { idempotent: false },
         "sample.explain" => explain,
         "sample.own-error" => own_error,
         "sample.not_a_number" => not_a_number,

@@ -132,6 +132,7 @@ export_plugin! {
     name: "jq",
     kind: "compute",
     category: "transform",
+    stateless: true,
     executors: [
         /// Applies a filter in jq's language to a value and gives its one output, or the list of all.
         "jq.apply" => apply { tags: ["jq", "reshape"], idempotent: true },

@@ -66,7 +66,7 @@ export_plugin! {
         /// Runs one statement that reads, and gives its rows.
         "sqlite.query" => statement::query { tags: ["sql", "read"], idempotent: true },
         /// Runs one statement that writes, in a transaction of its own, and tells what it changed.
-        "sqlite.execute" => statement::execute { tags: ["sql", "write"] },
+        "sqlite.execute" => statement::execute { tags: ["sql", "write"], idempotent: false },
         /// Reads a CSV file into a table, whole or not at all, with column types found in the data.
         "sqlite.import_csv" => import::import_csv { tags: ["csv", "write"] },
     ],

@@ -170,6 +170,7 @@ export_plugin! {
     name: "text",
     kind: "compute",
     category: "text",
+    stateless: true,
     executors: [
         /// Gives the text in upper case, by Unicode's rules.
         "text.upper" => upper { tags: ["case"], idempotent: true },
