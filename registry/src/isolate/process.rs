@@ -30,7 +30,7 @@ use super::output::Output;
 use super::recipe::Recipe;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, Saying, ToWorker};
-use super::wire::packet::{Came, Packet};
+use super::wire::packet::{Came, Memory, Packet};
 
 /// How often whoever waits looks at the time, at whether the caller has cancelled, and at the process.
 const TICK: Duration = Duration::from_millis(5);
@@ -45,8 +45,8 @@ const AT_ONCE: usize = 64;
 /// one may be in the way of it, so it is refused and does not wait.
 pub(super) const NESTED: usize = 1_024;
 
-/// How many bytes a file may have that is kept for the next call.
-const LARGEST_SPARE: u64 = 32 << 20;
+/// How many bytes memory may have that is kept for the next call.
+pub(super) const LARGEST_SPARE: u64 = 32 << 20;
 
 /// The bit that says that nobody may begin anything any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -62,8 +62,8 @@ pub(crate) struct Worker {
     /// Held by whoever reads the socket.
     reading: Mutex<()>,
     waiting: Mutex<HashMap<u64, Arc<Waiter>>>,
-    /// A file that a call and its answer were passed in, for the next one.
-    spare: Mutex<Option<File>>,
+    /// Memory that a call and its answer were passed in, for the next one.
+    spare: Mutex<Option<Memory>>,
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
@@ -259,8 +259,8 @@ impl Worker {
                 operation,
                 input,
                 call,
-            } => Packet::in_place_of(
-                || self.spare.lock().take(),
+            } => Packet::in_memory(
+                |size| Memory::for_call(self.spare.lock().take(), size),
                 &ToWorker::Call {
                     request,
                     operation: *operation,
@@ -296,18 +296,20 @@ impl Worker {
         self.waiting.lock().remove(&request);
         self.hand_on();
         if self.ended.get().is_none()
-            && let Some(file) = packet.file.take()
+            && let Some(memory) = packet.memory.take()
         {
-            self.keep_spare(file.into());
+            self.keep_spare(memory);
         }
         answer
     }
 
-    /// Keeps a file for the next call. The worker has answered, so it needs it no more.
-    fn keep_spare(&self, file: File) {
-        let length = file.metadata().map(|metadata| metadata.len());
-        if length.is_ok_and(|length| length <= LARGEST_SPARE) {
-            *self.spare.lock() = Some(file);
+    /// Keeps memory for the next call. The worker has answered, so it needs it no more.
+    fn keep_spare(&self, memory: Memory) {
+        if memory
+            .length()
+            .is_some_and(|length| length <= LARGEST_SPARE)
+        {
+            *self.spare.lock() = Some(memory);
         }
     }
 
@@ -342,6 +344,7 @@ impl Worker {
         let listener = Listener {
             request: Some(request),
             call,
+            memory: packet.memory.as_ref().and_then(Memory::shared),
             until,
         };
         let _hearing = Hearing::begin(self);

@@ -16,6 +16,7 @@ use crate::isolate::end::How;
 use crate::isolate::errors;
 use crate::isolate::wire::channel::{Buffer, Received};
 use crate::isolate::wire::frame::FromWorker;
+use crate::isolate::wire::mapped::Shared;
 use crate::isolate::wire::packet::{Came, Packet};
 use crate::isolate::wire::value::Malformed;
 
@@ -75,6 +76,7 @@ impl Worker {
         let Listener {
             request,
             call,
+            memory,
             until,
         } = *listener;
         let garbage = |found: Malformed| How::Garbage(found.to_string());
@@ -109,7 +111,8 @@ impl Worker {
         drop(reading);
         match head {
             FromWorker::Done { .. } => {
-                let value = values.one().map_err(garbage)?;
+                let memory = memory.filter(|_| to == request);
+                let value = values.one_within(memory).map_err(garbage)?;
                 return Ok(Step::of(to == request, Ok(value)));
             }
             FromWorker::Failed { .. } => {
@@ -127,7 +130,7 @@ impl Worker {
             FromWorker::Callsite { .. } => self.log.callsite(&head),
             FromWorker::Event { callsite, fields } => {
                 // Who wants none of it does not pay for it, and nobody's log takes what needs a file.
-                if self.log.wants(callsite) && !values.are_in_a_file() {
+                if self.log.wants(callsite) && values.are_in_the_message() {
                     let values = values.one().map_err(garbage)?;
                     self.log.event(callsite, &fields, values);
                 }
@@ -216,10 +219,11 @@ impl Worker {
     }
 }
 
-/// Who hears: a request, whose call it is, and when it is over.
+/// Who hears: a request, whose call it is, what memory was made for it, and when it is over.
 pub(super) struct Listener<'a, 'c> {
     pub(super) request: Option<u64>,
     pub(super) call: Option<&'a RawCallRef<'c>>,
+    pub(super) memory: Option<&'a Shared>,
     pub(super) until: Option<Instant>,
 }
 
@@ -228,6 +232,7 @@ impl Listener<'_, '_> {
     const NOBODY: Self = Self {
         request: None,
         call: None,
+        memory: None,
         until: None,
     };
 }

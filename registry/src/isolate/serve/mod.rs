@@ -30,12 +30,13 @@ use parking_lot::{Mutex, RwLock};
 
 use self::asking::Host;
 use super::errors;
-use super::process::NESTED;
+use super::process::{LARGEST_SPARE, NESTED};
 use super::sandbox;
 use super::spawn::PARENT;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker, shortened};
-use super::wire::packet::{Came, Packet, Values};
+use super::wire::mapped::Shared;
+use super::wire::packet::{Came, Memory, Packet, Values};
 use super::wire::value::Malformed;
 use crate::admit::Stored;
 use crate::error::Rejection;
@@ -57,6 +58,8 @@ pub(super) struct Server {
     /// The most detailed level that the host's log wants.
     level: AtomicU8,
     callsites: Mutex<Vec<u8>>,
+    /// The host's memory that the last large call was passed in, mapped for the next one.
+    kept: Mutex<Option<Shared>>,
     /// How many threads there are, and how many of them wait for a frame.
     threads: AtomicUsize,
     listening: AtomicUsize,
@@ -185,6 +188,7 @@ pub(crate) fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<Inf
         asks: AtomicU64::new(0),
         level: AtomicU8::new(0),
         callsites: Mutex::default(),
+        kept: Mutex::default(),
         threads: AtomicUsize::new(1),
         listening: AtomicUsize::new(0),
     });
@@ -269,7 +273,7 @@ impl Server {
                 said,
             } => {
                 self.level.store(level, Ordering::Relaxed);
-                let (input, file) = values.one_and_file()?;
+                let (input, memory) = values.one_and_memory(|| self.kept.lock().take())?;
                 let given = Arc::new(Given {
                     up: AtomicBool::new(said.cancelled),
                 });
@@ -277,7 +281,7 @@ impl Server {
                 self.have_another_listen();
                 let answer = self.call(request, operation, &input, said, given);
                 self.calls.lock().remove(&request);
-                self.answer_in(file, request, answer)
+                self.answer_in(memory, request, answer)
             }
             ToWorker::Cancel { request } => {
                 if let Some(given) = self.calls.lock().get(&request) {
@@ -404,28 +408,46 @@ impl Server {
         self.answer_in(None, request, answer)
     }
 
-    /// Answers; in the file that the input was in, where a file is needed.
+    /// Answers; in the memory that the input was in, where memory is needed.
     fn answer_in(
         &self,
-        file: Option<File>,
+        mut memory: Option<Memory>,
         request: u64,
         answer: Result<Value, Error>,
     ) -> Result<(), Over> {
-        match answer {
-            Ok(value) => {
-                let done = FromWorker::Done { request };
-                match Packet::in_place_of(|| file, &done, [&value]) {
-                    Ok(packet) => Ok(self.channel.send(&packet)?),
-                    Err(error) => self.fail(
-                        request,
-                        Error::new(
-                            ErrorKind::ResourceExhausted,
-                            format!("the output cannot be passed from a worker: {error}"),
-                        ),
-                    ),
-                }
+        let value = match answer {
+            Ok(value) => value,
+            Err(error) => {
+                self.keep(memory);
+                return self.fail(request, error);
             }
-            Err(error) => self.fail(request, error),
+        };
+        let done = FromWorker::Done { request };
+        let given = |size: usize| memory.take_if(|memory| memory.may_have(size));
+        let packet = Packet::in_memory(given, &done, [&value]);
+        // Before the host hears of it: its next call may come to another thread.
+        self.keep(memory);
+        match packet {
+            Ok(mut packet) => {
+                self.keep(packet.memory.take_if(|used| used.shared().is_some()));
+                Ok(self.channel.send(&packet)?)
+            }
+            Err(error) => self.fail(
+                request,
+                Error::new(
+                    ErrorKind::ResourceExhausted,
+                    format!("the output cannot be passed from a worker: {error}"),
+                ),
+            ),
+        }
+    }
+
+    /// Keeps the host's memory mapped for the next call.
+    fn keep(&self, memory: Option<Memory>) {
+        if let Some(Memory::Theirs(shared)) = memory
+            && shared.length() as u64 <= LARGEST_SPARE
+        {
+            *self.kept.lock() = Some(shared);
         }
     }
 

@@ -100,7 +100,7 @@ impl Channel {
 
     /// Sends a frame. [`io::ErrorKind::WouldBlock`] where there was no room in the time that was set.
     pub(crate) fn send(&self, packet: &Packet<'_>) -> io::Result<()> {
-        self.send_with(packet, packet.file.as_ref().map(OwnedFd::as_fd))
+        self.send_with(packet, packet.file())
     }
 
     /// Sends a frame, and a file with it.

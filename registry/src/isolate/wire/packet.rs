@@ -1,12 +1,13 @@
-//! A frame as bytes, and a file beside it where it is large.
+//! A frame as bytes, and memory beside it where it is large.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use floe_plugin_api::Value;
 use serde::{Deserialize, Serialize};
 
+use super::mapped::Shared;
 use super::value::{self, Aside, Malformed, Nothing, Place, TooMuch};
 
 /// The bytes before the head.
@@ -35,9 +36,53 @@ const PAGE: usize = 4 << 10;
 /// What is before that.
 const FILL: [u8; PAGE] = [0; PAGE];
 
-/// How values are passed.
+/// How values are passed: in the message, in a file that they fill, or in memory that the host has made for a
+/// call, whose length stays.
 const BEHIND: u8 = 0;
 const BESIDE: u8 = 1;
+const WITHIN: u8 = 2;
+
+/// Memory that values were passed in, and others can be.
+#[derive(Debug)]
+pub(crate) enum Memory {
+    /// A file, which is written and read.
+    File(File),
+    /// What this side has made and mapped, and passes.
+    Own(Shared),
+    /// What the other side has made, and has.
+    Theirs(Shared),
+}
+
+impl Memory {
+    /// Memory for a call that has so many bytes: what an earlier one had, where they have room in it.
+    pub(crate) fn for_call(earlier: Option<Self>, size: usize) -> Option<Self> {
+        match earlier {
+            Some(memory) if memory.may_have(size) => Some(memory),
+            _ => Shared::with_room(size).map(Self::Own),
+        }
+    }
+
+    /// Whether so many bytes may have room in it.
+    pub(crate) fn may_have(&self, size: usize) -> bool {
+        self.shared().is_none_or(|shared| size <= shared.length())
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+            Self::Own(shared) | Self::Theirs(shared) => Some(shared.length() as u64),
+        }
+    }
+
+    /// What both sides have mapped of it.
+    pub(crate) const fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::File(_) => None,
+            Self::Own(shared) | Self::Theirs(shared) => Some(shared),
+        }
+    }
+}
 
 /// Why a frame cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +107,7 @@ pub(crate) enum Unsendable {
 pub(crate) struct Packet<'a> {
     bytes: Vec<u8>,
     pieces: Vec<&'a [u8]>,
-    pub(crate) file: Option<OwnedFd>,
+    pub(crate) memory: Option<Memory>,
 }
 
 impl<'a> Packet<'a> {
@@ -71,12 +116,12 @@ impl<'a> Packet<'a> {
         head: &impl Serialize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Result<Self, Unsendable> {
-        Self::in_place_of(|| None, head, values)
+        Self::in_memory(|_| None, head, values)
     }
 
-    /// The same; where it needs a file, it takes the one that an earlier frame had.
-    pub(crate) fn in_place_of(
-        earlier: impl FnOnce() -> Option<File>,
+    /// The same; where it needs memory of so many bytes, it takes what it is given, if that has room.
+    pub(crate) fn in_memory(
+        given: impl FnOnce(usize) -> Option<Memory>,
         head: &impl Serialize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Result<Self, Unsendable> {
@@ -92,10 +137,10 @@ impl<'a> Packet<'a> {
         let mut packet = Self {
             bytes,
             pieces,
-            file: None,
+            memory: None,
         };
         if packet.bytes.len() + aside > LONGEST {
-            packet.put_beside(earlier(), head, aside)?;
+            packet.put_beside(given, head, aside)?;
         } else if packet.pieces.len() > PIECES {
             for piece in std::mem::take(&mut packet.pieces) {
                 packet.bytes.extend_from_slice(piece);
@@ -103,10 +148,10 @@ impl<'a> Packet<'a> {
             packet.seal(packet.bytes.len() - PREFIX - aside, 0, BEHIND);
             return Ok(packet);
         }
-        let form = if packet.file.is_some() {
-            BESIDE
-        } else {
-            BEHIND
+        let form = match packet.memory {
+            None => BEHIND,
+            Some(Memory::File(_)) => BESIDE,
+            Some(Memory::Own(_) | Memory::Theirs(_)) => WITHIN,
         };
         let behind = if form == BEHIND { aside } else { 0 };
         packet.seal(packet.bytes.len() - PREFIX, behind, form);
@@ -126,7 +171,7 @@ impl<'a> Packet<'a> {
 
     fn put_beside(
         &mut self,
-        earlier: Option<File>,
+        given: impl FnOnce(usize) -> Option<Memory>,
         head: usize,
         aside: usize,
     ) -> Result<(), Unsendable> {
@@ -151,8 +196,31 @@ impl<'a> Packet<'a> {
         ));
         let pieces = std::mem::take(&mut self.pieces);
         slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
-        self.file = Some(shared(earlier, size, &mut slices)?.into());
+        let mut given = given(before + aside);
+        let is_put = match &mut given {
+            Some(Memory::Own(shared) | Memory::Theirs(shared)) => put(shared, &slices).is_some(),
+            _ => false,
+        };
+        if is_put {
+            self.memory = given;
+            return Ok(());
+        }
+        let earlier = match given {
+            Some(Memory::File(file)) => Some(file),
+            _ => None,
+        };
+        let file = file_with(earlier, size, &mut slices)?;
+        self.memory = Some(Memory::File(file));
         Ok(())
+    }
+
+    /// The file that goes with it.
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        match self.memory.as_ref()? {
+            Memory::File(file) => Some(file.as_fd()),
+            Memory::Own(shared) => Some(shared.as_fd()),
+            Memory::Theirs(_) => None,
+        }
     }
 
     /// What goes through the socket, in order.
@@ -162,12 +230,22 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Writes slices to memory that can be passed to another process.
+/// Copies slices into mapped memory, one after the other; nothing where they have no room in it.
+fn put(shared: &mut Shared, slices: &[IoSlice<'_>]) -> Option<()> {
+    let mut at = 0;
+    for slice in slices {
+        shared.write(at, slice)?;
+        at += slice.len();
+    }
+    Some(())
+}
+
+/// Writes slices to a file that can be passed to another process.
 ///
 /// It may be changed by that process, also while it is read: whoever reads copies each byte once, and looks at
 /// the copy. So one file serves a call and its answer, and then the next call: most of what a large value costs
 /// would be to have the system find and give back pages.
-fn shared(earlier: Option<File>, size: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
+fn file_with(earlier: Option<File>, size: u64, mut slices: &mut [IoSlice<'_>]) -> io::Result<File> {
     // The other side has it, too, and may have left it anyhow.
     let again = |mut file: File| {
         file.set_len(size)
@@ -215,7 +293,7 @@ fn memory() -> io::Result<File> {
 pub(crate) struct Came<'b> {
     head: &'b [u8],
     pieces: &'b [u8],
-    beside: bool,
+    form: u8,
     file: Option<File>,
 }
 
@@ -235,14 +313,14 @@ impl<'b> Came<'b> {
         }
         let (head, pieces) = body.split_at_checked(skeleton).ok_or_else(cut)?;
         match form {
-            BEHIND => {}
+            BEHIND | WITHIN => {}
             BESIDE if file.is_some() => {}
             _ => return Err(Malformed::new("a frame whose values are not where it says")),
         }
         Ok(Self {
             head,
             pieces,
-            beside: form == BESIDE,
+            form,
             file,
         })
     }
@@ -254,7 +332,7 @@ impl<'b> Came<'b> {
         let values = Values {
             skeleton,
             pieces: self.pieces,
-            beside: self.beside,
+            form: self.form,
             file: self.file,
         };
         Ok((head, values))
@@ -265,21 +343,56 @@ impl<'b> Came<'b> {
 pub(crate) struct Values<'b> {
     skeleton: &'b [u8],
     pieces: &'b [u8],
-    beside: bool,
+    form: u8,
     file: Option<File>,
 }
 
 impl Values<'_> {
     /// The one value.
     pub(crate) fn one(self) -> Result<Value, Malformed> {
-        Ok(self.one_and_file()?.0)
+        self.one_within(None)
     }
 
-    /// The one value, and the file that it was in.
-    pub(crate) fn one_and_file(self) -> Result<(Value, Option<File>), Malformed> {
-        if let Some(file) = self.file.filter(|_| self.beside) {
-            return Ok((from_file(&file)?, Some(file)));
+    /// The one value, which may be in memory that this side has made for it.
+    pub(crate) fn one_within(self, memory: Option<&Shared>) -> Result<Value, Malformed> {
+        match (self.form, memory, &self.file) {
+            (WITHIN, Some(memory), _) => read_value(Source::Mapped(memory)),
+            (WITHIN, None, _) => Err(Malformed::new(
+                "values in memory that was not made for them",
+            )),
+            (BESIDE, _, Some(file)) => read_value(Source::File(file)),
+            _ => self.one_behind(),
         }
+    }
+
+    /// The one value, and the memory that it was in, where this side may pass another one in it. Memory that is
+    /// kept is taken where that is what was passed.
+    pub(crate) fn one_and_memory(
+        mut self,
+        kept: impl FnOnce() -> Option<Shared>,
+    ) -> Result<(Value, Option<Memory>), Malformed> {
+        let Some(file) = self.file.take_if(|_| self.form != BEHIND) else {
+            return Ok((self.one()?, None));
+        };
+        if self.form == BESIDE {
+            let value = read_value(Source::File(&file))?;
+            return Ok((value, Some(Memory::File(file))));
+        }
+        let mapped = match kept() {
+            Some(kept) if kept.is(&file) => Ok(kept),
+            _ => Shared::of(file),
+        };
+        match mapped {
+            Ok(shared) => {
+                let value = read_value(Source::Mapped(&shared))?;
+                Ok((value, Some(Memory::Theirs(shared))))
+            }
+            // A limit may forbid to map it.
+            Err(file) => Ok((read_value(Source::Passed(&file))?, None)),
+        }
+    }
+
+    fn one_behind(self) -> Result<Value, Malformed> {
         let mut pieces = Behind(self.pieces);
         let (value, rest) = if self.pieces.is_empty() {
             value::decode(self.skeleton, &mut Nothing)?
@@ -289,17 +402,17 @@ impl Values<'_> {
         if !rest.is_empty() || !pieces.0.is_empty() {
             return Err(Malformed::new("a frame with more than its values"));
         }
-        Ok((value, None))
+        Ok(value)
     }
 
-    /// Whether they are in a file.
-    pub(crate) const fn are_in_a_file(&self) -> bool {
-        self.beside
+    /// Whether they are in the message.
+    pub(crate) const fn are_in_the_message(&self) -> bool {
+        self.form == BEHIND
     }
 
     /// The file that its values are in, if they are in one.
     pub(crate) fn into_values_file(self) -> Option<File> {
-        self.file.filter(|_| self.beside)
+        self.file.filter(|_| self.form == BESIDE)
     }
 
     /// The file that came, whatever is in it.
@@ -322,12 +435,40 @@ impl Aside for Behind<'_> {
     }
 }
 
-fn from_file(file: &File) -> Result<Value, Malformed> {
-    let size = plain_size(file)?;
+/// Where values are that are not in the message.
+#[derive(Clone, Copy)]
+enum Source<'f> {
+    /// A file that they fill.
+    File(&'f File),
+    /// Memory that was made for a call and has room for more than they are; mapped, or not.
+    Mapped(&'f Shared),
+    Passed(&'f File),
+}
+
+impl Source<'_> {
+    fn size(self) -> Result<u64, Malformed> {
+        match self {
+            Self::File(file) | Self::Passed(file) => plain_size(file),
+            Self::Mapped(shared) => Ok(shared.length() as u64),
+        }
+    }
+
+    fn read(self, at: u64, length: usize) -> Result<Vec<u8>, Malformed> {
+        match self {
+            Self::File(file) | Self::Passed(file) => read_file(file, at, length),
+            Self::Mapped(shared) => usize::try_from(at)
+                .ok()
+                .and_then(|at| shared.read(at, length))
+                .ok_or_else(|| Malformed::new("a piece that is not there")),
+        }
+    }
+}
+
+fn read_value(source: Source<'_>) -> Result<Value, Malformed> {
     let mut pieces = Beside {
-        file,
+        source,
         at: 0,
-        left: size,
+        left: source.size()?,
     };
     let length = pieces.next(8)?;
     let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
@@ -338,7 +479,8 @@ fn from_file(file: &File) -> Result<Value, Malformed> {
     let skeleton = pieces.next(length)?;
     pieces.skip_to_page()?;
     let (value, rest) = value::decode(&skeleton, &mut pieces)?;
-    if !rest.is_empty() || pieces.left > 0 {
+    let is_filled = matches!(source, Source::File(_));
+    if !rest.is_empty() || (is_filled && pieces.left > 0) {
         return Err(Malformed::new("a frame with more than its values"));
     }
     Ok(value)
@@ -375,9 +517,9 @@ fn is_memory(_file: &File) -> bool {
     true
 }
 
-/// Pieces that are in a file.
+/// Pieces that are not in the message.
 struct Beside<'f> {
-    file: &'f File,
+    source: Source<'f>,
     at: u64,
     left: u64,
 }
@@ -395,29 +537,34 @@ impl Beside<'_> {
 
 impl Aside for Beside<'_> {
     fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
-        let unreadable =
-            |error: io::Error| Malformed::new(format!("a piece that cannot be read: {error}"));
         if length as u64 > self.left {
             return Err(Malformed::new("a piece that is not there"));
         }
-        // Not zeroed before: of a large piece that would cost as much as to read it.
-        let mut piece = Vec::with_capacity(length);
-        while piece.len() < length {
-            let at = self.at + piece.len() as u64;
-            let room = rustix::buffer::spare_capacity(&mut piece);
-            match rustix::io::pread(self.file, room, at) {
-                Ok(0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(unreadable(error.into())),
-            }
-        }
-        // There may be more room than was asked for.
-        piece.truncate(length);
+        let piece = self.source.read(self.at, length)?;
         self.at += length as u64;
         self.left -= length as u64;
         Ok(piece)
     }
+}
+
+/// Reads so many bytes of a file.
+fn read_file(file: &File, at: u64, length: usize) -> Result<Vec<u8>, Malformed> {
+    let unreadable =
+        |error: io::Error| Malformed::new(format!("a piece that cannot be read: {error}"));
+    // Not zeroed before: of a large piece that would cost as much as to read it.
+    let mut piece = Vec::with_capacity(length);
+    while piece.len() < length {
+        let at = at + piece.len() as u64;
+        let room = rustix::buffer::spare_capacity(&mut piece);
+        match rustix::io::pread(file, room, at) {
+            Ok(0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(unreadable(error.into())),
+        }
+    }
+    // There may be more room than was asked for.
+    piece.truncate(length);
+    Ok(piece)
 }
 
 #[cfg(test)]
@@ -430,52 +577,142 @@ mod tests {
         Value::Bytes(vec![7_u8; length].into())
     }
 
-    /// A value as it comes, and the file that it was in.
-    fn pass(earlier: Option<File>, value: &Value) -> (Value, Option<File>) {
-        let mut packet = Packet::in_place_of(|| earlier, &1_u8, [value]).unwrap();
+    /// A value as it comes, and the memory that it was in.
+    fn pass(given: Option<Memory>, value: &Value) -> (Value, Option<Memory>) {
+        let mut packet = Packet::in_memory(|_| given, &1_u8, [value]).unwrap();
+        let file = packet.file().map(|file| file.try_clone_to_owned().unwrap());
         let mut slices = Vec::new();
         packet.slices(&mut slices);
         let message: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-        let came = Came::new(&message, packet.file.take().map(File::from)).unwrap();
+        let came = Came::new(&message, file.map(File::from)).unwrap();
         let (head, values) = came.open::<u8>().unwrap();
         assert_eq!(head, 1);
-        values.one_and_file().unwrap()
+        match packet.memory.take() {
+            Some(Memory::Theirs(shared)) => {
+                let value = values.one_within(Some(&shared)).unwrap();
+                (value, Some(Memory::Theirs(shared)))
+            }
+            _ => values.one_and_memory(|| None).unwrap(),
+        }
+    }
+
+    fn several() -> Value {
+        Value::from(vec![bytes(LARGE), Value::from("x".repeat(LARGE)), bytes(0)])
     }
 
     #[test]
     fn one_file_passes_several_values() {
-        let mut file = None;
+        let mut memory = None;
         for length in [LARGE, 2 * LARGE, LARGE] {
             let value = bytes(length);
-            let (came, passed_in) = pass(file.take(), &value);
+            let (came, passed_in) = pass(memory.take(), &value);
             assert_eq!(came, value);
-            file = passed_in;
+            assert!(matches!(passed_in, Some(Memory::File(_))));
+            memory = passed_in;
         }
-        let several = Value::from(vec![bytes(LARGE), Value::from("x".repeat(LARGE)), bytes(0)]);
-        assert_eq!(pass(file, &several).0, several);
+        assert_eq!(pass(memory, &several()).0, several());
     }
 
     #[test]
-    fn a_small_value_leaves_the_file() {
-        let (value, passed_in) = pass(Some(memory().unwrap()), &bytes(64));
+    fn a_small_value_leaves_the_memory() {
+        let (value, passed_in) = pass(Some(Memory::File(memory().unwrap())), &bytes(64));
         assert_eq!(value, bytes(64));
         assert!(passed_in.is_none());
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn mapped_memory_passes_a_call_and_its_answer() {
+        let own = Memory::for_call(None, 2 * LARGE);
+        let (came, theirs) = pass(own, &bytes(2 * LARGE));
+        assert_eq!(came, bytes(2 * LARGE));
+        assert!(matches!(theirs, Some(Memory::Theirs(_))));
+        // What is left there of the longer value is no part of the shorter one.
+        let (came, theirs) = pass(theirs, &bytes(LARGE));
+        assert_eq!(came, bytes(LARGE));
+        let (came, theirs) = pass(theirs, &several());
+        assert_eq!(came, several());
+        // What has no room goes in a file.
+        let (came, file) = pass(theirs, &bytes(2 << 20));
+        assert_eq!(came, bytes(2 << 20));
+        assert!(matches!(file, Some(Memory::File(_))));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_that_is_kept_is_taken_where_it_was_passed() {
+        let own = Memory::for_call(None, LARGE);
+        let length = own.as_ref().and_then(Memory::length);
+        let again = Memory::for_call(own, LARGE);
+        assert_eq!(again.as_ref().and_then(Memory::length), length);
+        let input = bytes(LARGE);
+        let packet = Packet::in_memory(|_| again, &1_u8, [&input]).unwrap();
+        let message = packet.bytes.clone();
+        let file = File::from(packet.file().unwrap().try_clone_to_owned().unwrap());
+        for kept in [
+            Shared::of(file.try_clone().unwrap()).ok(),
+            Shared::with_room(LARGE),
+        ] {
+            let came = Came::new(&message, Some(file.try_clone().unwrap())).unwrap();
+            let (_, values) = came.open::<u8>().unwrap();
+            let (value, memory) = values.one_and_memory(|| kept).unwrap();
+            assert_eq!(value, bytes(LARGE));
+            assert!(memory.unwrap().shared().unwrap().is(&file));
+        }
+        // Where it cannot be mapped, it is read.
+        assert_eq!(read_value(Source::Passed(&file)).unwrap(), bytes(LARGE));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_answer_in_memory_that_says_what_is_not_is_refused() {
+        let mut shared = Shared::with_room(LARGE).unwrap();
+        let length = shared.length();
+        let refused = |shared: &Shared| read_value(Source::Mapped(shared)).unwrap_err().to_string();
+        assert_eq!(refused(&shared), "a value that is cut short");
+        for (skeleton, found) in [
+            (length - 7, "a piece that is not there"),
+            (LARGEST_SKELETON + 1, "a skeleton of 67108865 bytes"),
+        ] {
+            shared.write(0, &(skeleton as u64).to_le_bytes()).unwrap();
+            assert_eq!(refused(&shared), found);
+        }
+        // A skeleton that has one value of bytes, one more than there are.
+        let more = postcard::to_stdvec(&(length - PAGE + 1)).unwrap();
+        shared
+            .write(0, &(1 + more.len() as u64).to_le_bytes())
+            .unwrap();
+        shared.write(8, &[11]).unwrap();
+        shared.write(9, &more).unwrap();
+        assert_eq!(refused(&shared), "a piece that is not there");
+    }
+
+    #[test]
+    fn an_answer_in_memory_that_nobody_made_is_refused() {
+        let message = [6, 0, 0, 0, 1, 0, 0, 0, WITHIN, 1];
+        let (_, values) = Came::new(&message, None).unwrap().open::<u8>().unwrap();
+        assert_eq!(
+            values.one().unwrap_err().to_string(),
+            "values in memory that was not made for them"
+        );
+    }
+
+    #[test]
     fn a_file_that_is_cut_is_refused() {
-        let (_, file) = pass(None, &bytes(LARGE));
-        let file = file.unwrap();
+        let (_, passed_in) = pass(None, &bytes(LARGE));
+        let Some(Memory::File(file)) = passed_in else {
+            panic!("{passed_in:?}")
+        };
         for length in [0, 4, 8, 10, 12, PAGE as u64, LARGE as u64] {
             file.set_len(length).unwrap();
-            let found = from_file(&file).unwrap_err().to_string();
+            let found = read_value(Source::File(&file)).unwrap_err().to_string();
             let expected = ["a piece that is not there", "a skeleton without its page"];
             assert!(expected.contains(&found.as_str()), "{length}: {found}");
             // As it was, but for what was cut.
             file.set_len((PAGE + LARGE) as u64).unwrap();
             if length < 13 {
-                let (_, again) = pass(Some(file.try_clone().unwrap()), &bytes(LARGE));
-                assert!(again.is_some());
+                let again = Memory::File(file.try_clone().unwrap());
+                assert!(pass(Some(again), &bytes(LARGE)).1.is_some());
             }
         }
     }

@@ -1,0 +1,41 @@
+//! The twin of `mapped` where the system does not seal memory: there is none to map.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Mapped memory, of which there is none.
+#[derive(Debug)]
+pub(crate) struct Shared(Infallible);
+
+impl Shared {
+    pub(crate) const fn with_room(_least: usize) -> Option<Self> {
+        None
+    }
+
+    pub(crate) const fn of(file: File) -> Result<Self, File> {
+        Err(file)
+    }
+
+    pub(crate) const fn length(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) const fn is(&self, _file: &File) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) const fn write(&mut self, _at: usize, _bytes: &[u8]) -> Option<()> {
+        match self.0 {}
+    }
+
+    pub(crate) const fn read(&self, _at: usize, _length: usize) -> Option<Vec<u8>> {
+        match self.0 {}
+    }
+}
+
+impl AsFd for Shared {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.0 {}
+    }
+}
