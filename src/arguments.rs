@@ -7,7 +7,7 @@ use anstream::ColorChoice;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use floe_registry::api::Kind;
-use floe_registry::{Isolation, Trust};
+use floe_registry::{AuditMark, AuditStatus, Isolation, Trust};
 
 use crate::command::duration::Duration;
 use crate::stamp::{STAMP, VERSION};
@@ -73,6 +73,7 @@ Examples:
   floe lock && floe --trust locked list
   floe quarantine clear sqlite
   floe store gc
+  floe audit verify
   floe keygen
   floe sign target/release/libacme.so --key floe.key
   floe verify target/release/libacme.so --key floe.pub"
@@ -333,6 +334,11 @@ pub(crate) enum Command {
     /// often a content may fail, and for how long it is left alone, `quarantine` in floe.toml says.
     /// The exit code is 3 where nothing is quarantined that is known by a name that was given.
     Quarantine(With<QuarantineArguments>),
+    /// Verifies the audit log of calls, or shows its last records
+    ///
+    /// With verify, each record is checked to follow the one before, through all files of the log, and up to
+    /// the last one that its .head knows of. The exit code is 1 where the log is cut or was tampered with.
+    Audit(AuditArguments),
     /// Makes a key pair to sign plugins with
     ///
     /// The files are minisign's: its tools can use them too. The secret one is written for you alone, and
@@ -380,6 +386,10 @@ impl Command {
             | Self::Lock(With { after, .. })
             | Self::Store(With { after, .. })
             | Self::Quarantine(With { after, .. })
+            | Self::Audit(AuditArguments {
+                action:
+                    AuditAction::Verify(With { after, .. }) | AuditAction::Tail(With { after, .. }),
+            })
             | Self::Keygen(With { after, .. })
             | Self::Sign(With { after, .. })
             | Self::Verify(With { after, .. })
@@ -574,6 +584,53 @@ pub(crate) enum QuarantineAction {
     List,
     /// Lets them out, and forgets how often they failed
     Clear,
+}
+
+/// What `floe audit` is told.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+}
+
+/// What is done with the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Checks that no record was changed, taken out or put in
+    Verify(With<AuditVerify>),
+    /// Shows the last records, the newest last
+    Tail(With<AuditTail>),
+}
+
+/// What `floe audit verify` is told.
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerify {
+    /// The log [default: that of floe.toml]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// A record that is known from an earlier verification: it must be there, unchanged
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub(crate) expect: Option<AuditMark>,
+}
+
+/// What `floe audit tail` is told.
+#[derive(Debug, Args)]
+pub(crate) struct AuditTail {
+    /// The log [default: that of floe.toml]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// How many records are shown at most
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) lines: NonZeroUsize,
+    /// Only those of this tenant
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Only calls to this executor, such as sqlite.query
+    #[arg(long)]
+    pub(crate) node_type: Option<String>,
+    /// Only those that ended so: success, recovered, skipped, failed or denied
+    #[arg(long, value_parser = PossibleValuesParser::new(AuditStatus::ALL.map(AuditStatus::as_str)).try_map(|word| word.parse::<AuditStatus>()))]
+    pub(crate) status: Option<AuditStatus>,
 }
 
 /// What `floe keygen` is told.

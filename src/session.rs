@@ -73,6 +73,11 @@ impl Session {
         &self.settings.trust
     }
 
+    /// The file of the audit log, where the settings have one.
+    pub(crate) fn audit_file(&self) -> Option<PathBuf> {
+        self.settings.audit_file()
+    }
+
     /// Where plugins run, by the arguments and the settings.
     pub(crate) const fn isolation(&self) -> &IsolationSettings {
         &self.settings.isolation

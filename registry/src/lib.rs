@@ -97,6 +97,11 @@ pub use self::lifecycle::{
     StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError, WorkerInfo,
     WorkersStats,
 };
+pub use self::policy::{
+    AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
+    AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
+    ParseAuditStatusError, ParseLoggedError, read_audit, verify_audit,
+};
 pub use self::private::PrivateError;
 pub use self::registry::{
     Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, Lockable,
@@ -121,6 +126,7 @@ pub mod __bench {
     pub use crate::admit::{admit, keep};
     pub use crate::discover::preflight_of as preflight;
     pub use crate::event::publisher;
+    pub use crate::policy::appender;
 }
 
 /// The examples of the readmes are tested with the crate's own.

@@ -1,6 +1,7 @@
 //! The commands: each makes a report of what it found or did.
 
 mod argument;
+mod audit;
 mod call;
 mod completions;
 mod describe;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Lock(arguments) => lock::run(&arguments.own, &session()?, output),
         Command::Store(arguments) => store::run(&arguments.own, &session()?, output),
         Command::Quarantine(arguments) => quarantine::run(&arguments.own, &session()?, output),
+        Command::Audit(arguments) => audit::run(arguments, &session()?, output),
         Command::Keygen(arguments) => keygen::run(&arguments.own, output),
         Command::Sign(arguments) => sign::run(&arguments.own, &session()?, output),
         Command::Verify(arguments) => verify::run(&arguments.own, &session()?, output),

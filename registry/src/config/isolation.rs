@@ -233,7 +233,7 @@ impl<'de> Deserialize<'de> for TenantKey {
 }
 
 /// A word that names something.
-struct Word<T>(T);
+pub(super) struct Word<T>(pub(super) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -303,10 +303,10 @@ impl<'de> Deserialize<'de> for Cpu {
 }
 
 /// Reads how much of something there is: a number, or a text where one can be read.
-struct Amount {
-    expected: &'static str,
-    range: RangeInclusive<u64>,
-    read: Option<fn(&str) -> Option<u64>>,
+pub(super) struct Amount {
+    pub(super) expected: &'static str,
+    pub(super) range: RangeInclusive<u64>,
+    pub(super) read: Option<fn(&str) -> Option<u64>>,
 }
 
 impl Amount {
@@ -341,7 +341,7 @@ impl Visitor<'_> for Amount {
 }
 
 /// Reads a whole number of bytes with its unit, and a space between them or none.
-fn size(text: &str) -> Option<u64> {
+pub(super) fn size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let each: u64 = match unit.strip_prefix(' ').unwrap_or(unit) {

@@ -305,7 +305,7 @@ impl Visitor<'_> for DurationVisitor {
 }
 
 /// Reads a whole number above 0 with its unit.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok().filter(|number| *number > 0)?;

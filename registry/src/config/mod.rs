@@ -1,6 +1,7 @@
 //! What a registry and its plugins are told from outside: by `floe.toml`, the environment and the
 //! program.
 
+mod audit;
 mod effective;
 mod environment;
 mod given;

@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 use floe_plugin_api::{Map, Value};
 use serde::Deserialize;
 
+use super::audit::AuditTable;
 use super::isolation::IsolationTable;
 use super::limits::{
     CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, QuarantineTable, StartTable,
 };
+use super::search::default_state;
 use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
 use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
+use crate::policy::AuditSettings;
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
@@ -89,6 +92,14 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// [isolation.plugins] # a word, or a table with the same keys and `isolation` for `default`
 /// jq = "worker"
+///
+/// [audit]             # calls are put on record where this table is there
+/// file = "audit.jsonl"            # in the state directory, where it is left out
+/// sync = "interval"               # each second; or "always", "never", "500ms"
+/// on_failure = "refuse"           # or "continue": calls that cannot be put on record go on
+/// rotate = "64MiB"
+/// inputs = "none"                 # or "failed", "all": of which calls input and output are recorded
+/// readers = ["auditor"]           # roles that may read it
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a
@@ -122,6 +133,8 @@ pub struct Settings {
     pub parallel: usize,
     /// Where plugins run.
     pub isolation: IsolationSettings,
+    /// What is put on record of calls; nothing where it is not set.
+    pub audit: Option<AuditSettings>,
 }
 
 impl Default for Settings {
@@ -140,6 +153,7 @@ impl Default for Settings {
             circuit: CircuitSettings::default(),
             parallel: PARALLEL,
             isolation: IsolationSettings::default(),
+            audit: None,
         }
     }
 }
@@ -161,6 +175,7 @@ impl fmt::Debug for Settings {
             .field("circuit", &self.circuit)
             .field("parallel", &self.parallel)
             .field("isolation", &self.isolation)
+            .field("audit", &self.audit)
             .finish()
     }
 }
@@ -209,6 +224,7 @@ struct Document {
     circuit: CircuitTable,
     start: StartTable,
     isolation: IsolationTable,
+    audit: Option<AuditTable>,
 }
 
 #[derive(Default, Deserialize)]
@@ -294,6 +310,16 @@ impl Settings {
         })
     }
 
+    /// The file of the audit log, where calls are put on record.
+    #[must_use]
+    pub fn audit_file(&self) -> Option<PathBuf> {
+        let audit = self.audit.as_ref()?;
+        Some(match &self.state {
+            Some(state) => audit.file_in(state),
+            None => audit.file_in(&default_state(self.store.as_deref())),
+        })
+    }
+
     /// Reads the text of a settings file.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, String> {
         let document: Document = toml::from_str(text).map_err(|error| explain(&error, text))?;
@@ -347,6 +373,7 @@ impl Settings {
             circuit: document.circuit.into(),
             parallel: document.start.parallel(),
             isolation: document.isolation.settings(base),
+            audit: document.audit.map(|table| table.settings(base)),
             file: path.to_owned(),
         })
     }

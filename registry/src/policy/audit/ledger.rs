@@ -1,0 +1,314 @@
+//! Appends to the chain: under one lock of the process, and one between processes.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::error::AuditError;
+use super::file::{self, Tail};
+use super::head::Head;
+use super::mark::{AuditMark, hash};
+use super::record::{Clock, compose, notice};
+use super::settings::{AuditSettings, AuditSync};
+
+/// How many records are kept at most that could not be written.
+const MOST_KEPT: usize = 10_000;
+
+/// How many bytes they are at most.
+const MOST_KEPT_BYTES: usize = 32 << 20;
+
+/// How long other processes are let in that wait.
+const COURTESY: Duration = Duration::from_millis(2);
+
+/// The end of the log, and what is to be put there.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    path: PathBuf,
+    rotate: u64,
+    is_synced: bool,
+    head: Head,
+    file: Arc<File>,
+    /// How long the file is, with nothing but whole lines.
+    length: u64,
+    last: AuditMark,
+    /// Whether this process holds the lock.
+    is_held: bool,
+    /// Until when others are let in.
+    courtesy: Option<Instant>,
+    /// Whether a part of a line may be behind the last one.
+    is_ragged: bool,
+    /// Whether the file has to be looked for anew.
+    is_stale: bool,
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+    lost: u64,
+    /// How many lines this process has appended.
+    written: u64,
+    line: Vec<u8>,
+    clock: Clock,
+}
+
+/// A record that could not be written: it has its place in the chain when it is.
+#[derive(Debug)]
+struct Kept {
+    time: Timestamp,
+    body: Vec<u8>,
+}
+
+impl Ledger {
+    /// Opens the log, and looks at its end.
+    pub(super) fn open(path: &Path, settings: &AuditSettings) -> Result<Self, AuditError> {
+        file::prepare(path)?;
+        let head = Head::open(path)?;
+        let mut ledger = Self {
+            path: path.to_owned(),
+            rotate: settings.rotate,
+            is_synced: settings.sync != AuditSync::Never,
+            file: Arc::new(file::open(path, true)?),
+            head,
+            length: 0,
+            last: AuditMark::START,
+            is_held: false,
+            courtesy: None,
+            is_ragged: false,
+            is_stale: true,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            lost: 0,
+            written: 0,
+            line: Vec::new(),
+            clock: Clock::default(),
+        };
+        ledger.hold()?;
+        ledger.settle()?;
+        Ok(ledger)
+    }
+
+    /// Appends a record, after those that could not be written before; or keeps it.
+    pub(super) fn append(&mut self, body: Vec<u8>) -> Result<u64, AuditError> {
+        let time = Timestamp::now();
+        let written = self
+            .hold()
+            .and_then(|()| self.settle())
+            .and_then(|()| self.write(time, &body));
+        if written.is_err() {
+            self.keep(Kept { time, body });
+        }
+        written?;
+        Ok(self.last.seq)
+    }
+
+    /// Writes what could not be written before.
+    pub(super) fn retry(&mut self) -> Result<(), AuditError> {
+        self.hold()?;
+        self.settle()
+    }
+
+    /// Whether there is something that could not be written.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.kept.is_empty() || self.lost > 0 || self.is_stale || self.is_ragged
+    }
+
+    pub(super) const fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// How many lines this process has appended.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The last record, and the file that it is in.
+    pub(super) fn end(&self) -> (AuditMark, Arc<File>) {
+        (self.last, Arc::clone(&self.file))
+    }
+
+    /// Lets the head say that records up to this one are there.
+    pub(super) fn write_head(&mut self, last: AuditMark) -> Result<(), AuditError> {
+        self.head.write(last)
+    }
+
+    /// Gives the lock up, and lets others in that wait.
+    pub(super) fn release(&mut self) {
+        if self.is_held {
+            self.is_held = false;
+            self.courtesy = self.head.unlock().then(|| Instant::now() + COURTESY);
+        }
+    }
+
+    /// Takes the lock, and makes sure that the end of the log is known and whole.
+    fn hold(&mut self) -> Result<(), AuditError> {
+        if !self.is_held {
+            if let Some(until) = self.courtesy.take() {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            }
+            self.head.lock()?;
+            self.is_held = true;
+            let length = self.file.metadata().map(|metadata| metadata.len());
+            self.is_stale |= !length.is_ok_and(|length| length == self.length)
+                || !file::is_there(&self.file, &self.path);
+        }
+        if self.is_stale {
+            self.refresh()?;
+        }
+        if self.is_ragged {
+            self.trim()?;
+        }
+        Ok(())
+    }
+
+    /// Looks anew for the file and the end of the chain, and cuts off what is no whole record.
+    fn refresh(&mut self) -> Result<(), AuditError> {
+        let file = file::open(&self.path, true)?;
+        let tail = Tail::of(&file, &self.path)?;
+        let mut last = tail.last;
+        if last.is_none()
+            && let Some((_, path)) = file::segments(&self.path)?.pop()
+        {
+            // Somebody was killed who had just completed it.
+            let completed = File::open(&path).map_err(AuditError::io("read", &path))?;
+            last = Tail::of(&completed, &path)?.last;
+        }
+        let found = last.unwrap_or(AuditMark::START);
+        let known = match self.head.read() {
+            Some(head) if head.seq > self.last.seq => head,
+            _ => self.last,
+        };
+        if known.seq == found.seq && known.hash != found.hash {
+            return Err(AuditError::Foreign {
+                path: self.path.clone(),
+                found: format!("`{found}` as the last record"),
+                expected: format!("`{known}`, as its head says"),
+            });
+        }
+        if tail.rest > 0 {
+            file.set_len(tail.whole)
+                .map_err(AuditError::io("cut", &self.path))?;
+        }
+        self.file = Arc::new(file);
+        self.length = tail.whole;
+        self.is_ragged = false;
+        self.is_stale = false;
+        self.last = found;
+        let mut notices = Vec::new();
+        if known.seq > found.seq {
+            // Numbered on from what is missing: that it is, shows for ever.
+            self.last = known;
+            let missing = known.seq - found.seq;
+            let words = format!("{missing} records after record {} are missing", found.seq);
+            notices.push(notice("audit.cut", missing, &words));
+        }
+        if tail.rest > 0 {
+            let words = format!("cut off {} bytes of an incomplete record", tail.rest);
+            notices.push(notice("audit.cut", tail.rest, &words));
+        }
+        for body in notices.into_iter().rev() {
+            self.kept_bytes += body.len();
+            let time = Timestamp::now();
+            self.kept.push_front(Kept { time, body });
+        }
+        Ok(())
+    }
+
+    /// Writes what could not be written before, in its order.
+    fn settle(&mut self) -> Result<(), AuditError> {
+        while let Some(kept) = self.kept.pop_front() {
+            if let Err(error) = self.write(kept.time, &kept.body) {
+                self.kept.push_front(kept);
+                return Err(error);
+            }
+            self.kept_bytes -= kept.body.len();
+        }
+        if self.lost > 0 {
+            let words = format!("{} records could not be written, nor kept", self.lost);
+            self.write(Timestamp::now(), &notice("audit.lost", self.lost, &words))?;
+            self.lost = 0;
+        }
+        Ok(())
+    }
+
+    /// Keeps a record that could not be written, if there is room.
+    fn keep(&mut self, kept: Kept) {
+        let bytes = self.kept_bytes + kept.body.len();
+        // After one that is lost none is kept: they would change places.
+        if self.lost > 0 || self.kept.len() >= MOST_KEPT || bytes > MOST_KEPT_BYTES {
+            self.lost += 1;
+        } else {
+            self.kept_bytes = bytes;
+            self.kept.push_back(kept);
+        }
+    }
+
+    /// Writes one record, whole or not at all.
+    fn write(&mut self, time: Timestamp, body: &[u8]) -> Result<(), AuditError> {
+        compose(&mut self.line, &mut self.clock, &self.last, time, body);
+        let added = self.line.len() as u64;
+        if self.length > 0 && self.length + added > self.rotate {
+            self.rotate()?;
+        }
+        let written = loop {
+            match (&*self.file).write(&self.line) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => break written,
+            }
+        };
+        let failed = match written {
+            Ok(count) if count == self.line.len() => {
+                self.length += added;
+                self.last = AuditMark {
+                    seq: self.last.seq + 1,
+                    hash: hash(&self.line[..self.line.len() - 1]),
+                };
+                self.written += 1;
+                return Ok(());
+            }
+            Ok(count) => io::Error::new(
+                io::ErrorKind::WriteZero,
+                format!("{count} of {added} bytes were written"),
+            ),
+            Err(error) => error,
+        };
+        self.is_ragged = true;
+        // Where this fails too, it is tried again before anything is written.
+        let _ = self.trim();
+        Err(AuditError::io("write", &self.path)(failed))
+    }
+
+    /// Cuts off what was written of a line.
+    fn trim(&mut self) -> Result<(), AuditError> {
+        self.file
+            .set_len(self.length)
+            .map_err(AuditError::io("cut", &self.path))?;
+        self.is_ragged = false;
+        Ok(())
+    }
+
+    /// Completes the file, and begins the next one. Whoever is killed in between leaves no file of this
+    /// name, and the chain goes on from the one that was completed.
+    fn rotate(&mut self) -> Result<(), AuditError> {
+        if self.is_synced {
+            self.file
+                .sync_data()
+                .map_err(AuditError::io("sync", &self.path))?;
+        }
+        let last = file::segments(&self.path)?.pop();
+        let number = last.map_or(1, |(number, _)| number + 1);
+        // Under the lock: nobody else makes one of this name.
+        fs::rename(&self.path, file::segment(&self.path, number))
+            .map_err(AuditError::io("rename", &self.path))?;
+        // Until the next one is there.
+        self.is_stale = true;
+        self.file = Arc::new(file::open(&self.path, true)?);
+        self.length = 0;
+        self.is_stale = false;
+        if self.is_synced {
+            file::sync_directory(&self.path);
+        }
+        Ok(())
+    }
+}
