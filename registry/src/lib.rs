@@ -102,6 +102,10 @@ pub use self::policy::{
     AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
     ParseAuditStatusError, ParseLoggedError, read_audit, verify_audit,
 };
+pub use self::policy::tenant::{
+    AuditRules, DataPath, DataRules, Foreign, ParseDataPathError, ParsePatternError, Pattern,
+    PolicyWarning, TenantError, TenantKey, TenantRules, TenantSettings,
+};
 pub use self::private::PrivateError;
 pub use self::registry::{
     Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, Lockable,
@@ -127,6 +131,7 @@ pub mod __bench {
     pub use crate::discover::preflight_of as preflight;
     pub use crate::event::publisher;
     pub use crate::policy::appender;
+    pub use crate::policy::tenant::BenchPolicy;
 }
 
 /// The examples of the readmes are tested with the crate's own.

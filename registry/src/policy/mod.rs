@@ -8,10 +8,14 @@
 #[expect(dead_code, reason = "wired by the call path")]
 mod audit;
 mod recovery;
-mod tenant;
 
 pub use self::audit::{
     AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
     AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
     ParseAuditStatusError, ParseLoggedError, appender, read_audit, verify_audit,
 };
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "wired by the call path")
+)]
+pub(crate) mod tenant;

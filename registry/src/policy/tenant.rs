@@ -1,1 +1,388 @@
 //! What a tenant may call, how often, and what it may send and get.
+//!
+//! Every answer is a [`Denial`] or the words of the rule that allows. Settings are made ready once, so that
+//! the answer to a call takes no list to walk and no memory.
+
+mod data;
+mod denial;
+mod filter;
+mod path;
+mod pattern;
+mod quota;
+mod rules;
+mod settings;
+mod warning;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use floe_plugin_api::{Kind, Value};
+use foldhash::fast::RandomState;
+
+use self::data::{Data, Place, Withheld};
+pub(crate) use self::denial::Denial;
+#[cfg(test)]
+pub(crate) use self::denial::Fault;
+pub(crate) use self::filter::{Filter, Replace};
+pub use self::path::{DataPath, ParseDataPathError};
+pub use self::pattern::{ParsePatternError, Pattern};
+pub(crate) use self::quota::Inside;
+use self::quota::Quota;
+use self::rules::{Refused, Rules, Ruling};
+pub use self::settings::{AuditRules, DataRules, Foreign, TenantRules, TenantSettings};
+pub use self::warning::PolicyWarning;
+pub(crate) use self::warning::warnings;
+use crate::isolation::Isolation;
+
+/// The longest name of a tenant, in bytes: as many as a length has bits in [`Tenants`].
+const LONGEST: usize = 128;
+
+/// The least memory with which a worker starts, in bytes; as in `[isolation]`.
+const LEAST_MEMORY: u64 = 16 << 20;
+
+/// Why settings of tenants cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TenantError {
+    /// A tenant cannot be called so.
+    #[error(
+        "`{}` is not a tenant's name, expected from 1 to {LONGEST} bytes without control characters, and without spaces at the ends",
+        name.escape_debug()
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A rule of a tenant contradicts another one, or allows nothing.
+    #[error("`{}` of tenant `{tenant}` {reason}", key.as_str())]
+    Rule {
+        /// The tenant.
+        tenant: String,
+        /// Where in the tenant's table.
+        key: TenantKey,
+        /// What was found, what was expected and what to do.
+        reason: String,
+    },
+}
+
+/// A key of a tenant's table that a [`TenantError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TenantKey {
+    /// `burst`.
+    Burst,
+    /// `max_output`.
+    MaxOutput,
+    /// `worker_memory`.
+    WorkerMemory,
+    /// `data.bind`.
+    Bind,
+    /// `data.tenant_fields`.
+    TenantFields,
+}
+
+impl TenantKey {
+    /// As settings call it, from the tenant's table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Burst => "burst",
+            Self::MaxOutput => "max_output",
+            Self::WorkerMemory => "worker_memory",
+            Self::Bind => "data.bind",
+            Self::TenantFields => "data.tenant_fields",
+        }
+    }
+}
+
+/// Checks what is set of one tenant.
+pub(crate) fn check(name: &str, rules: &TenantRules) -> Result<(), TenantError> {
+    check_name(name)?;
+    let refuse = |key, reason: String| {
+        Err(TenantError::Rule {
+            tenant: name.to_owned(),
+            key,
+            reason,
+        })
+    };
+    if let (Some(burst), None) = (rules.burst, rules.calls_per_second) {
+        return refuse(
+            TenantKey::Burst,
+            format!(
+                "is `{burst}` without `calls_per_second`, expected both or neither: set that too"
+            ),
+        );
+    }
+    if rules.max_output == Some(0) {
+        let reason =
+            "is `0`, expected at least 1 byte: deny the node types that may answer nothing";
+        return refuse(TenantKey::MaxOutput, reason.to_owned());
+    }
+    if let Some(memory) = rules.worker_memory {
+        let isolation = rules.isolation.as_ref().and_then(|rule| rule.isolation);
+        if isolation == Some(Isolation::InProcess) {
+            let reason = "is set and `isolation` is `in-process`, expected `worker`: a limit of memory holds for workers alone";
+            return refuse(TenantKey::WorkerMemory, reason.to_owned());
+        }
+        if memory < LEAST_MEMORY {
+            return refuse(
+                TenantKey::WorkerMemory,
+                format!(
+                    "is `{memory}` bytes, expected at least `16MiB`: a worker cannot start with less memory"
+                ),
+            );
+        }
+    }
+    if let Some(path) = rules.data.bind.iter().find(|path| path.names().is_none()) {
+        return refuse(
+            TenantKey::Bind,
+            format!("has `{path}`, expected names alone: `*` and `**` may be many places"),
+        );
+    }
+    if rules.data.tenant_fields.iter().any(String::is_empty) {
+        let reason = "has an empty name, expected names of fields such as `tenant_id`";
+        return refuse(TenantKey::TenantFields, reason.to_owned());
+    }
+    Ok(())
+}
+
+/// Checks the name of a tenant.
+pub(crate) fn check_name(name: &str) -> Result<(), TenantError> {
+    let is_odd = name.is_empty()
+        || name.len() > LONGEST
+        || name.trim() != name
+        || name.chars().any(char::is_control);
+    match is_odd {
+        true => Err(TenantError::Name {
+            name: name.chars().take(LONGEST).collect(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// All tenants with their rules and what they have used of their quotas.
+#[derive(Debug, Default)]
+pub(crate) struct Tenants {
+    by_name: HashMap<Arc<str>, Arc<Tenant>, RandomState>,
+    /// A bit for each length that a name has: most strings of an output are told from names by that.
+    lengths: u128,
+}
+
+impl Tenants {
+    /// The tenants of these settings. What `previous` has counted goes on: calls under way stay so, and who
+    /// has called too often has to wait as long as before.
+    pub(crate) fn new(
+        settings: &TenantSettings,
+        previous: Option<&Self>,
+    ) -> Result<Self, TenantError> {
+        let mut tenants = Self::default();
+        for (name, rules) in &settings.tenants {
+            check(name, rules)?;
+            let before = previous.and_then(|previous| previous.of(name));
+            let name: Arc<str> = name.as_str().into();
+            let tenant = Tenant {
+                rules: Rules::new(rules),
+                quota: Quota::new(rules, before.map(|before| &before.quota)),
+                data: Data::new(&rules.data),
+                name: Arc::clone(&name),
+                settings: rules.clone(),
+            };
+            tenants.lengths |= length(&name);
+            tenants.by_name.insert(name, Arc::new(tenant));
+        }
+        Ok(tenants)
+    }
+
+    /// Whether there are none, and so nothing is denied.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The tenant of a name.
+    pub(crate) fn of(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.by_name.get(name)
+    }
+
+    /// Whether a text is a tenant's name.
+    fn has(&self, text: &str) -> bool {
+        self.lengths & length(text) != 0 && self.by_name.contains_key(text)
+    }
+
+    /// Whether a tenant may call a node type of a plugin of a kind.
+    pub(crate) fn authorize(
+        &self,
+        tenant: &str,
+        node_type: &str,
+        kind: &Kind,
+    ) -> Result<Allowed<'_>, Denial> {
+        match self.of(tenant) {
+            Some(tenant) => match tenant.rules.judge(node_type, kind.as_str()) {
+                Ruling::Allowed(words) => Ok(Allowed { tenant, words }),
+                Ruling::Denied(refused) => Err(tenant.denial(refused, node_type, kind)),
+            },
+            None => Err(stranger(tenant, node_type)),
+        }
+    }
+}
+
+/// Why somebody without rules may not call.
+#[cold]
+fn stranger(tenant: &str, node_type: &str) -> Denial {
+    let node_type = node_type.into();
+    match tenant.is_empty() {
+        true => Denial::Nobody { node_type },
+        false => Denial::Unknown {
+            tenant: tenant
+                .chars()
+                .take(LONGEST)
+                .flat_map(char::escape_debug)
+                .collect(),
+            node_type,
+        },
+    }
+}
+
+/// The bit of a text's length; none where no name is as long.
+fn length(text: &str) -> u128 {
+    match text.len() {
+        length @ 1..=LONGEST => 1 << (length - 1),
+        _ => 0,
+    }
+}
+
+/// A call that may be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed<'a> {
+    tenant: &'a Arc<Tenant>,
+    words: &'a Arc<str>,
+}
+
+impl<'a> Allowed<'a> {
+    /// Whose it is.
+    pub(crate) const fn tenant(self) -> &'a Arc<Tenant> {
+        self.tenant
+    }
+
+    /// Which rule decided, in a few words for the record.
+    pub(crate) const fn decision(self) -> &'a Arc<str> {
+        self.words
+    }
+}
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    name: Arc<str>,
+    settings: TenantRules,
+    rules: Rules,
+    quota: Quota,
+    data: Data,
+}
+
+impl Tenant {
+    /// Its name.
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What is set of it.
+    pub(crate) const fn settings(&self) -> &TenantRules {
+        &self.settings
+    }
+
+    /// How many of its calls are under way, where that is limited.
+    pub(crate) fn under_way(&self) -> Option<usize> {
+        self.quota.under_way()
+    }
+
+    /// Lets a call in, which is under way until what this gives is dropped.
+    pub(crate) fn enter(&self) -> Result<Inside, Denial> {
+        self.quota.enter(&self.name)
+    }
+
+    /// Looks through an input. Where the tenant's name is to be written into it, this gives a copy that has it.
+    pub(crate) fn check_input<'v>(&self, input: &'v Value) -> Result<Cow<'v, Value>, Denial> {
+        self.data
+            .input(&self.name, input)
+            .map_err(|place| Denial::Input {
+                tenant: Arc::clone(&self.name),
+                path: place.path(|_| false),
+                fault: place.fault,
+            })
+    }
+
+    /// Looks through an output, without what is filtered. One that is withheld is dropped here, however deep
+    /// it is.
+    pub(crate) fn check_output(&self, tenants: &Tenants, output: Value) -> Result<Value, Denial> {
+        let limit = self.settings.max_output;
+        let withheld = match self.data.output(&self.name, tenants, limit, output) {
+            Ok(output) => return Ok(output),
+            Err(withheld) => withheld,
+        };
+        let tenant = Arc::clone(&self.name);
+        Err(match withheld {
+            Withheld::Size(limit) => Denial::Size { tenant, limit },
+            Withheld::Place(place) => Denial::Output {
+                path: self.shown(tenants, &place),
+                fault: place.fault,
+                tenant,
+            },
+        })
+    }
+
+    /// The path of a place without other tenants' names.
+    fn shown(&self, tenants: &Tenants, place: &Place) -> String {
+        place.path(|key| *key != *self.name && tenants.has(key))
+    }
+
+    #[cold]
+    fn denial(&self, refused: Refused<'_>, node_type: &str, kind: &Kind) -> Denial {
+        let (tenant, node_type) = (Arc::clone(&self.name), node_type.into());
+        let kind = kind.as_str().into();
+        match refused {
+            Refused::Listed(subject, pattern) => Denial::Listed {
+                tenant,
+                node_type,
+                kind,
+                subject,
+                pattern: Arc::clone(pattern),
+            },
+            Refused::NotListed(subject) => Denial::NotListed {
+                tenant,
+                node_type,
+                kind,
+                subject,
+            },
+            Refused::Unsaid => Denial::Unsaid {
+                tenant,
+                node_type,
+                kind,
+            },
+        }
+    }
+}
+
+/// For the bench: tenants, and whether a call of one may be made.
+#[derive(Debug)]
+pub struct BenchPolicy(Tenants);
+
+impl BenchPolicy {
+    /// Makes the settings ready.
+    ///
+    /// # Errors
+    ///
+    /// They cannot hold.
+    pub fn new(settings: &TenantSettings) -> Result<Self, TenantError> {
+        Tenants::new(settings, None).map(Self)
+    }
+
+    /// Whether the call may be made.
+    #[must_use]
+    pub fn allows(&self, tenant: &str, node_type: &str, kind: &Kind) -> bool {
+        self.0.authorize(tenant, node_type, kind).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;
