@@ -106,6 +106,11 @@ pub use self::policy::tenant::{
     AuditRules, DataPath, DataRules, Foreign, ParseDataPathError, ParsePatternError, Pattern,
     PolicyWarning, TenantError, TenantKey, TenantRules, TenantSettings,
 };
+pub use self::policy::{
+    Answer, AnsweredBy, Attempt, ErrorKinds, Fallback, Jitter, Mapping, MappingError, Recovery,
+    RecoveryCounts, RecoveryEntry, RecoveryError, RecoveryFlaw, RecoveryOutcome, RecoverySettings,
+    RecoveryStats, Retry, Source, Status, Strategy, Substitute,
+};
 pub use self::private::PrivateError;
 pub use self::registry::{
     Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, Lockable,

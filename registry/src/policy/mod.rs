@@ -7,6 +7,10 @@
 
 #[expect(dead_code, reason = "wired by the call path")]
 mod audit;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "wired by the call path")
+)]
 mod recovery;
 
 pub use self::audit::{
@@ -19,3 +23,9 @@ pub use self::audit::{
     expect(dead_code, unused_imports, reason = "wired by the call path")
 )]
 pub(crate) mod tenant;
+
+pub use self::recovery::{
+    Answer, AnsweredBy, Attempt, ErrorKinds, Fallback, Jitter, Mapping, MappingError, Recovery,
+    RecoveryCounts, RecoveryEntry, RecoveryError, RecoveryFlaw, RecoveryOutcome, RecoverySettings,
+    RecoveryStats, Retry, Source, Status, Strategy, Substitute,
+};
