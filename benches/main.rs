@@ -9,6 +9,7 @@
     reason = "a bench that cannot be set up ends, and says where; what criterion does not measure is printed"
 )]
 
+mod audit;
 mod call;
 mod events;
 mod fixture;
@@ -54,6 +55,7 @@ fn main() {
     isolate::benches(&mut criterion);
     upgrade::benches(&mut criterion);
     events::benches(&mut criterion);
+    audit::benches(&mut criterion);
     start::benches(&mut criterion);
     watch::benches(&mut criterion);
     value::benches(&mut criterion);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use floe_registry::api::Kind;
+use floe_registry::api::{CallOptions, Kind};
 use floe_registry::{AuditMark, AuditStatus, Isolation, Trust};
 
 use crate::command::duration::Duration;
@@ -459,6 +459,33 @@ pub(crate) struct Call {
     /// executor does. `deadlines.call` in floe.toml bounds it too: the shorter counts.
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) caller: Caller,
+}
+
+/// Who calls.
+#[derive(Debug, Args)]
+pub(crate) struct Caller {
+    /// On whose behalf; needed where floe.toml has tenants
+    #[arg(long, value_name = "TENANT", help_heading = "Caller")]
+    pub(crate) tenant: Option<String>,
+    /// Who calls, for the audit log
+    #[arg(long, value_name = "USER", help_heading = "Caller")]
+    pub(crate) user: Option<String>,
+    /// The run that the call belongs to, for the plugin and the audit log
+    #[arg(long, value_name = "ID", help_heading = "Caller")]
+    pub(crate) execution_id: Option<String>,
+}
+
+impl Caller {
+    /// The options of a call of theirs.
+    pub(crate) fn options(&self) -> CallOptions {
+        let text = |said: &Option<String>| said.clone().unwrap_or_default();
+        CallOptions::new()
+            .tenant(text(&self.tenant))
+            .user(text(&self.user))
+            .execution_id(text(&self.execution_id))
+    }
 }
 
 /// What `floe why` is told.

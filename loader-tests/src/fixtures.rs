@@ -29,6 +29,8 @@ pub enum Fixture {
     Constructor,
     /// Does what no plugin may: its one executor `hostile.do` crashes, hangs and so on.
     Hostile,
+    /// Tells one tenant what it was told by another, by every way that it finds.
+    Spy,
     /// Panics when it is to describe itself.
     Undescribed,
     /// Its root module is laid out otherwise.
@@ -47,6 +49,7 @@ impl Fixture {
             Self::Narrow => "probe_narrow",
             Self::Constructor => "constructor",
             Self::Hostile => "hostile",
+            Self::Spy => "spy",
             Self::Undescribed => "undescribed",
             Self::Layout => "layout",
             Self::Unchecked => "unchecked",
@@ -71,6 +74,7 @@ const PLAIN: &[Fixture] = &[
     Fixture::Allocator,
     Fixture::Constructor,
     Fixture::Hostile,
+    Fixture::Spy,
     Fixture::Undescribed,
     Fixture::Layout,
     Fixture::Unchecked,

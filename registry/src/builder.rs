@@ -17,6 +17,7 @@ use crate::discover::SearchDirectory;
 use crate::error::Rejection;
 use crate::isolation::IsolationSettings;
 use crate::lifecycle::{Mode, Statistics};
+use crate::policy::{AuditSettings, Policy, PolicyError};
 use crate::registry::Registry;
 
 /// How many events are kept for a listener that is slow, where nothing else is set.
@@ -40,6 +41,8 @@ pub struct RegistryBuilder {
     pub(crate) circuit: CircuitSettings,
     pub(crate) parallel: usize,
     pub(crate) statistics: Statistics,
+    pub(crate) policy: Policy,
+    pub(crate) audit: Option<AuditSettings>,
     pub(crate) events: usize,
 }
 
@@ -59,6 +62,8 @@ impl RegistryBuilder {
             circuit: CircuitSettings::default(),
             parallel: PARALLEL,
             statistics: Statistics::On,
+            policy: Policy::default(),
+            audit: None,
             events: EVENTS,
         }
     }
@@ -137,6 +142,7 @@ impl RegistryBuilder {
         }
         self.settings.clone_from(&settings.plugins);
         self.deadlines = settings.deadlines;
+        self.audit.clone_from(&settings.audit);
         self.instances = settings.instances;
         self.circuit = settings.circuit;
         self.parallel = settings.parallel;
@@ -205,6 +211,20 @@ impl RegistryBuilder {
         self
     }
 
+    /// Sets who may call what, and what is done when a call fails. It may be replaced later, by
+    /// [`Registry::set_policy`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Has every call put on record. Where tenants are set, calls are put on record in any case: then the
+    /// default settings hold if none are set.
+    pub fn audit(mut self, audit: AuditSettings) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
     /// Sets how many events are kept for a listener that is slow, 4,096 by default. One that is slower
     /// yet is told how many it missed.
     pub fn events(mut self, events: usize) -> Self {
@@ -217,7 +237,8 @@ impl RegistryBuilder {
     ///
     /// # Errors
     ///
-    /// In strict mode, when anything was refused. In loose mode, never.
+    /// In strict mode, when anything was refused. In any mode, when the policy contradicts itself or the record
+    /// of calls cannot be kept.
     pub fn build(self) -> Result<Registry, BuildError> {
         Registry::new(self)
     }
@@ -258,17 +279,42 @@ impl fmt::Debug for RegistryBuilder {
             .field("circuit", &self.circuit)
             .field("parallel", &self.parallel)
             .field("statistics", &self.statistics)
+            .field("policy", &self.policy)
+            .field("audit", &self.audit)
             .field("events", &self.events)
             .finish()
     }
 }
 
-/// Why a strict scan gave no registry.
+/// Why a strict scan gave no registry, or no other one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("discovery is strict and {} refused: {}", count(rejections.len()), list(rejections))]
-pub struct BuildError {
+pub struct StrictError {
     /// All that was refused.
     pub rejections: Vec<Rejection>,
+}
+
+/// Why there is no registry.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Discovery is strict, and something was refused.
+    #[error(transparent)]
+    Strict(#[from] StrictError),
+    /// The policy contradicts itself, or the record of calls that it needs cannot be kept.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+impl BuildError {
+    /// All that was refused.
+    #[must_use]
+    pub fn rejections(&self) -> &[Rejection] {
+        match self {
+            Self::Strict(error) => &error.rejections,
+            Self::Policy(_) => &[],
+        }
+    }
 }
 
 fn count(refused: usize) -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use floe_plugin_api::{ErrorKind, Value};
@@ -11,6 +12,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::id::{ParseReferenceError, PluginId};
+use crate::policy::tenant::Denied;
+use crate::policy::{AuditError, MappingError};
 use crate::schema::{Invalid, Secrets, Subject};
 
 /// A stage of a plugin's route.
@@ -483,6 +486,15 @@ pub enum CallError {
     /// The plugin is left alone for a while.
     #[error(transparent)]
     CircuitOpen(Box<CircuitOpen>),
+    /// The policy does not allow it, or not now, or not with that input or output.
+    #[error(transparent)]
+    Denied(Box<Denied>),
+    /// It cannot be put on record, and must not be made or answered then.
+    #[error(transparent)]
+    Unrecorded(Arc<AuditError>),
+    /// What was to be asked in its place cannot be asked.
+    #[error(transparent)]
+    Mapping(Box<MappingError>),
 }
 
 /// A value of a host's own type that could not become an executor's input, or an output that could not
@@ -516,6 +528,9 @@ impl CallError {
             | Self::CircuitOpen(_) => ErrorKind::NotReady,
             Self::Dependency(_) => ErrorKind::DependencyNotLoaded,
             Self::Overrun(_) => ErrorKind::ExecutionTimeout,
+            Self::Denied(denial) => denial.kind(),
+            Self::Unrecorded(_) => ErrorKind::NotReady,
+            Self::Mapping(_) => ErrorKind::InvalidParameters,
             Self::Invalid(invalid) => invalid.kind(),
             Self::Start(error) | Self::Executor(error) => error.kind,
             Self::Convert(error) => match error.subject {
@@ -546,6 +561,10 @@ impl CallError {
                 let error = floe_plugin_api::Error::new(self.kind(), self.with_causes());
                 match self {
                     Self::CircuitOpen(open) => error.retry_after(open.retry_after),
+                    Self::Denied(denial) => match denial.retry_after() {
+                        Some(wait) => error.retry_after(wait),
+                        None => error,
+                    },
                     _ => error,
                 }
             }
@@ -556,6 +575,18 @@ impl CallError {
 impl From<DependencyError> for CallError {
     fn from(error: DependencyError) -> Self {
         Self::Dependency(Box::new(error))
+    }
+}
+
+impl From<AuditError> for CallError {
+    fn from(error: AuditError) -> Self {
+        Self::Unrecorded(Arc::new(error))
+    }
+}
+
+impl From<MappingError> for CallError {
+    fn from(error: MappingError) -> Self {
+        Self::Mapping(Box::new(error))
     }
 }
 

@@ -57,9 +57,7 @@ impl Handle {
     /// in it is such an answer.
     #[inline]
     pub fn call(&self, input: &Value) -> Result<Value, CallError> {
-        self.0
-            .supervisor()
-            .call_line(&self.0, input, NO_OPTIONS.raw())
+        self.0.supervisor().call_line(&self.0, input, &NO_OPTIONS)
     }
 
     /// Calls the executor. With a deadline, the call is made on a thread of its own: when the deadline
@@ -70,9 +68,7 @@ impl Handle {
     /// As [`Handle::call`]; the deadline passed.
     #[inline]
     pub fn call_with(&self, input: &Value, options: &CallOptions) -> Result<Value, CallError> {
-        self.0
-            .supervisor()
-            .call_line_with(&self.0, input, options.raw())
+        self.0.supervisor().call_line_with(&self.0, input, options)
     }
 
     /// Calls the executor with an input and an output of one's own types.
@@ -162,6 +158,10 @@ impl Handle {
     #[must_use]
     pub fn metadata(&self) -> Option<ExecutorMetadata> {
         self.target().metadata().cloned()
+    }
+
+    pub(crate) const fn line(&self) -> &Arc<Line> {
+        &self.0
     }
 
     fn target(&self) -> Arc<Target> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use floe_plugin_api::Kind;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{PluginId, Scope};
+use crate::id::PluginId;
 use crate::isolate::sandbox::{self, Offer, Sandbox};
 
 /// Where a plugin's code runs.
@@ -435,22 +435,23 @@ impl IsolationSettings {
     }
 
     /// Where an instance of a plugin runs, and how it is held there.
-    pub(crate) fn held(&self, plugin: &PluginId, scope: &Scope) -> Held {
-        let tenant = self.tenants.get(scope.as_str());
-        let tenant = tenant.filter(|_| !scope.is_default());
-        let isolation = self.of(plugin).max(
-            tenant
-                .and_then(|rule| rule.isolation)
-                .unwrap_or(Isolation::InProcess),
-        );
+    pub(crate) fn held(
+        &self,
+        plugin: &PluginId,
+        tenant: &str,
+        policy: Option<&IsolationRule>,
+    ) -> Held {
+        // Nobody in particular has no name.
+        let tenant = self.tenants.get(tenant).filter(|_| !tenant.is_empty());
+        let particular = || tenant.into_iter().chain(policy);
+        let asked = particular().filter_map(|rule| rule.isolation).max();
+        let isolation = self.of(plugin).max(asked.unwrap_or(Isolation::InProcess));
         if isolation == Isolation::InProcess {
             return Held::InProcess;
         }
         let mut terms = WorkerTerms::default();
         self.rules_of(plugin).for_each(|rule| terms.overlay(rule));
-        if let Some(rule) = tenant {
-            terms.tighten(rule);
-        }
+        particular().for_each(|rule| terms.tighten(rule));
         Held::Worker(Box::new(terms))
     }
 }
@@ -472,14 +473,10 @@ mod tests {
         }
     }
 
-    fn nobody() -> Scope {
-        Scope::default()
-    }
-
     /// How `jq` is held for somebody, in a worker.
     #[track_caller]
     fn terms(settings: &IsolationSettings, scope: &str) -> WorkerTerms {
-        match settings.held(&jq(), &Scope::new(scope)) {
+        match settings.held(&jq(), scope, None) {
             Held::Worker(terms) => *terms,
             Held::InProcess => panic!("in process: {settings:?}"),
         }
@@ -507,8 +504,8 @@ mod tests {
     fn where_nothing_is_said_a_plugin_runs_in_process() {
         let settings = IsolationSettings::default();
         assert_eq!(settings.of(&jq()), Isolation::InProcess);
-        assert_eq!(settings.held(&jq(), &nobody()), Held::InProcess);
-        assert_eq!(settings.held(&jq(), &Scope::new("acme")), Held::InProcess);
+        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), "acme", None), Held::InProcess);
     }
 
     #[test]
@@ -562,7 +559,7 @@ mod tests {
             ),
         ] {
             assert_eq!(settings.of(&jq()), expected, "{settings:?}");
-            let held = settings.held(&jq(), &nobody());
+            let held = settings.held(&jq(), "", None);
             assert_eq!(held == Held::InProcess, expected == here, "{settings:?}");
         }
     }
@@ -619,8 +616,8 @@ mod tests {
             .plugin("jq", Isolation::InProcess)
             .tenant("acme", Isolation::Worker);
         assert_eq!(terms(&settings, "acme"), WorkerTerms::default());
-        assert_eq!(settings.held(&jq(), &Scope::new("other")), Held::InProcess);
-        assert_eq!(settings.held(&jq(), &nobody()), Held::InProcess);
+        assert_eq!(settings.held(&jq(), "other", None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
         assert_eq!(settings.of(&jq()), Isolation::InProcess);
 
         let settings =
@@ -695,7 +692,7 @@ mod tests {
     #[test]
     fn a_tenant_without_a_name_is_nobody() {
         let settings = IsolationSettings::default().tenant("", Isolation::Worker);
-        assert_eq!(settings.held(&jq(), &Scope::new("")), Held::InProcess);
+        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub use self::admit::{
     PublicKey, Quarantine, QuarantineSettings, Quarantined, Signature, SignatureError, Store,
     StoredObject, Trust, TrustSettings, TrustedKey, Verdict, judge,
 };
-pub use self::builder::{BuildError, RegistryBuilder};
+pub use self::builder::{BuildError, RegistryBuilder, StrictError};
 pub use self::config::{
     CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STATE_VARIABLE,
     STORE_VARIABLE, Settings, SettingsError, is_privileged, search_path,
@@ -97,19 +97,19 @@ pub use self::lifecycle::{
     StartOptions, StartOutcome, StartReport, State, Statistics, Watch, WatchError, WorkerInfo,
     WorkersStats,
 };
-pub use self::policy::{
-    AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
-    AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
-    ParseAuditStatusError, ParseLoggedError, read_audit, verify_audit,
-};
 pub use self::policy::tenant::{
-    AuditRules, DataPath, DataRules, Foreign, ParseDataPathError, ParsePatternError, Pattern,
-    PolicyWarning, TenantError, TenantKey, TenantRules, TenantSettings,
+    AuditRules, DataPath, DataRules, Denied, Foreign, ParseDataPathError, ParsePatternError,
+    Pattern, PolicyWarning, TenantError, TenantKey, TenantRules, TenantSettings,
 };
 pub use self::policy::{
     Answer, AnsweredBy, Attempt, ErrorKinds, Fallback, Jitter, Mapping, MappingError, Recovery,
     RecoveryCounts, RecoveryEntry, RecoveryError, RecoveryFlaw, RecoveryOutcome, RecoverySettings,
     RecoveryStats, Retry, Source, Status, Strategy, Substitute,
+};
+pub use self::policy::{
+    AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
+    AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
+    ParseAuditStatusError, ParseLoggedError, Policy, PolicyError, read_audit, verify_audit,
 };
 pub use self::private::PrivateError;
 pub use self::registry::{

@@ -5,6 +5,7 @@ mod decision;
 mod listing;
 mod locking;
 mod operation;
+mod policing;
 mod statistics;
 
 use std::fmt;
@@ -23,7 +24,7 @@ pub use self::decision::{CandidateTrace, Decision, DependencyTrace, RefusedTrace
 pub use self::locking::Lockable;
 pub use self::statistics::{ExecutorStats, MemoryStats, PluginStats, Stats};
 use crate::admit::{Judge, Quarantine, Store, Verdict};
-use crate::builder::{BuildError, RegistryBuilder};
+use crate::builder::{BuildError, RegistryBuilder, StrictError};
 use crate::config;
 use crate::discover::{self, Ignored};
 use crate::error::{CallError, LookupError, Rejection, Stage};
@@ -31,7 +32,8 @@ use crate::handle::Handle;
 use crate::id::{Digest, Reference};
 use crate::info::{Changes, Inspection};
 use crate::lifecycle::{
-    Disk, Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor, resolve,
+    Disk, Gate, Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor,
+    resolve,
 };
 use crate::schema::Schemas;
 
@@ -78,33 +80,40 @@ impl Registry {
         static GLOBAL: OnceLock<Registry> = OnceLock::new();
         GLOBAL.get_or_init(|| {
             let builder = Self::builder().directories(config::search_path(&[], None));
-            match Self::new(builder) {
+            // Only what is strict, or has a policy, is refused; this one is neither.
+            let made = Self::new(builder).or_else(|_| Self::unscanned(Self::builder()));
+            match made {
                 Ok(registry) => registry,
-                // Only a strict scan is refused; this one is loose.
-                Err(_) => Self::unscanned(Self::builder()),
+                Err(error) => unreachable!("{error}"),
             }
         })
     }
 
     pub(crate) fn new(builder: RegistryBuilder) -> Result<Self, BuildError> {
         let mode = builder.mode;
-        let registry = Self::unscanned(builder);
+        let registry = Self::unscanned(builder)?;
         registry.supervisor().scan_first();
         let catalog = registry.supervisor().catalog();
         if mode == Mode::Strict && !catalog.rejected().is_empty() {
-            return Err(BuildError {
+            return Err(BuildError::Strict(StrictError {
                 rejections: catalog.rejected().to_vec(),
-            });
+            }));
+        }
+        for warning in registry.policy_warnings() {
+            tracing::warn!("{warning}");
         }
         Ok(registry)
     }
 
-    fn unscanned(builder: RegistryBuilder) -> Self {
+    fn unscanned(builder: RegistryBuilder) -> Result<Self, BuildError> {
         let disk = Disk {
             store: builder.make_store(),
             state: builder.make_state(),
             quarantine: builder.quarantine,
         };
+        let audit = builder.audit.clone().unwrap_or_default();
+        let file = audit.file_in(disk.state.root());
+        let gate = Gate::new(&builder.policy, audit, file, builder.audit.is_some())?;
         let sources = builder.sources();
         let isolation = builder.admission.isolation.clone();
         let parts = Parts {
@@ -121,11 +130,12 @@ impl Registry {
             builder.circuit,
             Recorders::new(builder.statistics),
             isolation,
+            gate,
             builder.events,
         );
-        Self {
+        Ok(Self {
             owner: Owner::new(Supervisor::new(parts, ground)),
-        }
+        })
     }
 
     #[inline]
@@ -160,7 +170,7 @@ impl Registry {
     /// Nothing answers to the reference; or as [`Handle::call`].
     #[inline]
     pub fn call(&self, reference: &str, input: &Value) -> Result<Value, CallError> {
-        self.supervisor().call(reference, input, NO_OPTIONS.raw())
+        self.supervisor().call(reference, input, &NO_OPTIONS)
     }
 
     /// Calls an executor by name, with options.
@@ -174,7 +184,7 @@ impl Registry {
         input: &Value,
         options: &CallOptions,
     ) -> Result<Value, CallError> {
-        self.supervisor().call_with(reference, input, options.raw())
+        self.supervisor().call_with(reference, input, options)
     }
 
     /// The schemas of the plugin that answers to a reference. The plugin is mapped for that, unless
@@ -208,10 +218,10 @@ impl Registry {
     /// # Errors
     ///
     /// In strict mode, when anything is refused: then all stays as it was.
-    pub fn rescan(&self) -> Result<Changes, BuildError> {
+    pub fn rescan(&self) -> Result<Changes, StrictError> {
         self.supervisor()
             .rescan()
-            .map_err(|rejections| BuildError { rejections })
+            .map_err(|rejections| StrictError { rejections })
     }
 
     /// Registers a function of this program as an executor: it is listed, found and called as any

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use floe_registry::api::{CallOptions, Value};
-use floe_registry::{CallError, Handle};
+use floe_registry::api::Value;
+use floe_registry::{Answer, CallError, Handle, Status};
 
 use crate::arguments::Call;
 use crate::command::argument::Argument;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Call, session: &Session, output: &Output) -> Resul
 }
 
 fn call(handle: &Handle, input: &Value, arguments: &Call) -> Result<Value, Failure> {
-    let mut options = CallOptions::new().on_progress(|progress| {
+    let mut options = arguments.caller.options().on_progress(|progress| {
         let percent = progress.fraction.map(|fraction| fraction * 100.0);
         tracing::info!(percent, "{}", progress.message);
     });
@@ -45,10 +45,42 @@ fn call(handle: &Handle, input: &Value, arguments: &Call) -> Result<Value, Failu
         options = options.timeout(timeout);
     }
     let began = Instant::now();
-    let answer = handle.call_with(input, &options);
+    let answer = handle.answer(input, &options, None);
     let took = began.elapsed();
     tracing::debug!(node_type = handle.node_type(), ?took, "called");
-    answer.map_err(|error| with_description(handle, error))
+    tell(&answer);
+    answer
+        .output
+        .map_err(|error| with_description(handle, error))
+}
+
+/// Says of an answer that the executor did not give at once how it came, and of none what was not tried.
+fn tell(answer: &Answer) {
+    for attempt in &answer.attempts {
+        if let Some(error) = &attempt.error
+            && answer.attempts.len() > 1
+        {
+            tracing::warn!(
+                node_type = attempt.node_type,
+                attempt = attempt.number,
+                "{}",
+                error.with_causes()
+            );
+        }
+    }
+    match answer.status {
+        Status::Success => {}
+        Status::Failed => {
+            for reason in &answer.passed_over {
+                tracing::info!("not recovered: {reason}");
+            }
+        }
+        status => tracing::warn!(
+            attempts = answer.attempts.len(),
+            "{status} by {}",
+            answer.answered_by
+        ),
+    }
 }
 
 /// The failure of a call; where a value does not fit, with the way to see what does.

@@ -32,9 +32,9 @@ pub(crate) fn run(arguments: &List, session: &Session, output: &Output) -> Resul
             let mut plugins = session.loose_registry()?.list();
             plugins.retain(|plugin| {
                 let is_it = |rejection: &Rejection| Some(&rejection.path) == plugin.path.as_ref();
-                !refused.rejections.iter().any(is_it)
+                !refused.rejections().iter().any(is_it)
             });
-            (plugins, refused.rejections, Exit::Refused)
+            (plugins, refused.rejections().to_vec(), Exit::Refused)
         }
     };
     let found = plugins.len();

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Why, session: &Session, output: &Output) -> Result
     // What strictness refuses may be what is asked about.
     let (registry, strict) = match session.registry() {
         Ok(registry) => (registry, Vec::new()),
-        Err(refused) => (session.loose_registry()?, refused.rejections),
+        Err(refused) => (session.loose_registry()?, refused.rejections().to_vec()),
     };
     let Some(decision) = registry.why(asked) else {
         return Err(unknown(asked, &registry, session));

@@ -10,6 +10,7 @@
     reason = "what a test stands on is not there: the test fails"
 )]
 
+mod audit;
 mod call;
 mod configured;
 mod doctor;

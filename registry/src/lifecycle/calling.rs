@@ -9,11 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use floe_plugin_api::Value;
 use floe_plugin_api::abi::RawCallRef;
+use floe_plugin_api::{CallOptions, Value};
 
+use super::answering::Asked;
 use super::catalog::Catalog;
 use super::door::Door;
+use super::gate::{Caller, Permit};
 use super::line::{Line, Track};
 use super::running::{Bound, Lodging};
 use super::slot::Slot;
@@ -25,6 +27,7 @@ use crate::error::{CallError, OverrunError};
 use crate::host::{Said, Waited};
 use crate::id::Reference;
 use crate::isolation::Isolation;
+use crate::policy::{Answer, Recovery};
 
 /// What a call says that may take as long as it likes.
 const NEVER: u64 = u64::MAX;
@@ -33,6 +36,7 @@ const NEVER: u64 = u64::MAX;
 const TRIES: usize = 1_000;
 
 /// Whose call it is, and so what answers to it.
+#[derive(Clone)]
 pub(crate) enum Wanted {
     /// Somebody's who says a name.
     Name(String),
@@ -45,8 +49,16 @@ pub(crate) enum Wanted {
 static NOBODY: Lodging = Lodging::NOBODY;
 
 impl Wanted {
+    /// What it is called by, as its caller has it.
+    pub(super) fn reference(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Name(reference) | Self::Plugin(_, reference) => reference.as_str().into(),
+            Self::Line(track) => track.reference().to_string().into(),
+        }
+    }
+
     /// What answers now.
-    fn target(&self, supervisor: &Supervisor) -> Result<Arc<Target>, CallError> {
+    pub(super) fn target(&self, supervisor: &Supervisor) -> Result<Arc<Target>, CallError> {
         match self {
             Self::Name(reference) => Ok(resolve(&supervisor.catalog(), reference)?.clone()),
             Self::Line(track) => Ok(track.answer(supervisor)?),
@@ -86,31 +98,58 @@ pub(crate) fn resolve<'a>(
 }
 
 impl Supervisor {
-    /// Calls an executor by name, without a deadline of the caller's.
+    /// Calls an executor by name, with nothing said of the call.
     #[inline]
     pub(crate) fn call(
         self: &Arc<Self>,
         reference: &str,
         input: &Value,
-        call: RawCallRef<'_>,
+        options: &CallOptions,
     ) -> Result<Value, CallError> {
-        if self.ground().deadlines.call.is_some() {
-            return self.call_with(reference, input, call);
-        }
+        let Some(permit) = self.plainly() else {
+            return self.call_with(reference, input, options);
+        };
         // The plugin writes to the place that is returned: a value that was just written is slow to
         // move (see `RawPlugin::execute`).
         let mut result = Ok(Value::Null);
         if let Ok(output) = &mut result
-            && let Err(error) = self.call_here(reference, input, call, output)
+            && let Err(error) = self.call_named(permit, reference, input, options.raw(), output)
         {
             result = Err(error);
         }
-        result
+        match result {
+            Err(error) if self.gate().recovers() => {
+                let wanted = Wanted::Name(reference.to_owned());
+                self.mend(&wanted, input, options, error)
+            }
+            result => result,
+        }
+    }
+
+    /// Calls an executor by name; the call may have a deadline.
+    #[inline]
+    pub(crate) fn call_with(
+        self: &Arc<Self>,
+        reference: &str,
+        input: &Value,
+        options: &CallOptions,
+    ) -> Result<Value, CallError> {
+        let wanted = Wanted::Name(reference.to_owned());
+        if let Some(permit) = self.gate().open()
+            && !self.gate().recovers()
+        {
+            let mut output = Value::Null;
+            self.call_once(permit, &wanted, input, options.raw(), &mut output)?;
+            return Ok(output);
+        }
+        self.answer_to(&Asked::by_host(&wanted, input, options, None))
+            .output
     }
 
     #[inline]
-    fn call_here(
+    fn call_named(
         self: &Arc<Self>,
+        permit: &Permit,
         reference: &str,
         input: &Value,
         call: RawCallRef<'_>,
@@ -121,105 +160,163 @@ impl Supervisor {
             // not a lock, and a new catalog does not wait for it.
             let catalog = self.catalog.load();
             let target = resolve(&catalog, reference)?;
-            if let Some(called) = through(target.door(), input, call.sabi_reborrow(), output) {
+            let call = call.sabi_reborrow();
+            if let Some(called) = through(permit, target.door(), input, call, output) {
                 return called;
             }
         }
-        self.call_anew(&Wanted::Name(reference.to_owned()), input, call, output)
+        let wanted = Wanted::Name(reference.to_owned());
+        self.call_anew(permit, &wanted, input, call, output)
     }
 
-    /// Calls an executor by name; the call may have a deadline.
-    pub(crate) fn call_with(
-        self: &Arc<Self>,
-        reference: &str,
-        input: &Value,
-        call: RawCallRef<'_>,
-    ) -> Result<Value, CallError> {
-        let mut output = Value::Null;
-        match self.bound(&call) {
-            None => self.call_here(reference, input, call, &mut output)?,
-            Some(allowed) => {
-                let wanted = Wanted::Name(reference.to_owned());
-                self.call_bounded(wanted, input, &call, allowed, &mut output)?;
-            }
-        }
-        Ok(output)
-    }
-
-    /// Calls an executor on behalf of a plugin.
+    /// Calls an executor on behalf of a plugin, whose instance is a tenant's or nobody's in particular.
     pub(crate) fn call_for(
         self: &Arc<Self>,
         caller: &Arc<Slot>,
+        tenant: Option<&str>,
         reference: &str,
         input: &Value,
         call: RawCallRef<'_>,
     ) -> Result<Value, CallError> {
+        let wanted = Wanted::Plugin(caller.clone(), reference.to_owned());
+        let Some(permit) = self.gate().open() else {
+            let caller = Caller::of_plugin(tenant);
+            let asked = Asked::by_plugin(&wanted, input, call, caller);
+            return self.answer_to(&asked).output;
+        };
         let mut output = Value::Null;
-        let wanted = || Wanted::Plugin(caller.clone(), reference.to_owned());
-        match self.bound(&call) {
-            Some(allowed) => {
-                self.call_bounded(wanted(), input, &call, allowed, &mut output)?;
-            }
-            None => {
-                let target = wanted().target(self)?;
-                let through = through(target.door(), input, call.sabi_reborrow(), &mut output);
-                match through {
-                    Some(called) => called?,
-                    None => self.call_anew(&wanted(), input, call, &mut output)?,
-                }
-            }
-        }
+        self.call_once(permit, &wanted, input, call, &mut output)?;
         Ok(output)
     }
 
-    /// Calls an executor by way of a handle.
+    /// Calls an executor by way of a handle, with nothing said of the call.
     #[inline]
     pub(crate) fn call_line(
         self: &Arc<Self>,
         line: &Arc<Line>,
         input: &Value,
-        call: RawCallRef<'_>,
+        options: &CallOptions,
     ) -> Result<Value, CallError> {
-        if self.ground().deadlines.call.is_some() {
-            return self.call_line_with(line, input, call);
-        }
+        let Some(permit) = self.plainly() else {
+            return self.call_line_with(line, input, options);
+        };
         let mut result = Ok(Value::Null);
         if let Ok(output) = &mut result {
-            let called = match through(line.track().door(), input, call.sabi_reborrow(), output) {
+            let door = line.track().door();
+            let called = match through(permit, door, input, options.raw(), output) {
                 Some(called) => called,
-                None => self.call_anew(&Wanted::Line(line.track().clone()), input, call, output),
+                None => {
+                    let wanted = Wanted::Line(line.track().clone());
+                    self.call_anew(permit, &wanted, input, options.raw(), output)
+                }
             };
             if let Err(error) = called {
                 result = Err(error);
             }
         }
-        result
+        match result {
+            Err(error) if self.gate().recovers() => {
+                let wanted = Wanted::Line(line.track().clone());
+                self.mend(&wanted, input, options, error)
+            }
+            result => result,
+        }
     }
 
     /// The same; the call may have a deadline.
+    #[inline]
     pub(crate) fn call_line_with(
         self: &Arc<Self>,
         line: &Arc<Line>,
         input: &Value,
-        call: RawCallRef<'_>,
+        options: &CallOptions,
     ) -> Result<Value, CallError> {
-        let mut output = Value::Null;
-        let wanted = || Wanted::Line(line.track().clone());
-        match self.bound(&call) {
-            Some(allowed) => {
-                self.call_bounded(wanted(), input, &call, allowed, &mut output)?;
-            }
-            None => match through(
-                line.track().door(),
-                input,
-                call.sabi_reborrow(),
-                &mut output,
-            ) {
-                Some(called) => called?,
-                None => self.call_anew(&wanted(), input, call, &mut output)?,
-            },
+        let wanted = Wanted::Line(line.track().clone());
+        if let Some(permit) = self.gate().open()
+            && !self.gate().recovers()
+        {
+            let mut output = Value::Null;
+            self.call_once(permit, &wanted, input, options.raw(), &mut output)?;
+            return Ok(output);
         }
-        Ok(output)
+        self.answer_to(&Asked::by_host(&wanted, input, options, None))
+            .output
+    }
+
+    /// Goes on with a call that failed when nobody looked.
+    #[cold]
+    #[inline(never)]
+    fn mend(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        input: &Value,
+        options: &CallOptions,
+        failed: CallError,
+    ) -> Result<Value, CallError> {
+        let asked = Asked::by_host(wanted, input, options, None);
+        self.go_on(&asked, Some(failed)).output
+    }
+
+    /// The answer to a call by name, with all that led to it.
+    pub(crate) fn answer_name(
+        self: &Arc<Self>,
+        reference: &str,
+        input: &Value,
+        options: &CallOptions,
+        recovery: Option<&Recovery>,
+    ) -> Answer {
+        let wanted = Wanted::Name(reference.to_owned());
+        self.answer_to(&Asked::by_host(&wanted, input, options, recovery))
+    }
+
+    /// The answer to a call by way of a handle, with all that led to it.
+    pub(crate) fn answer_line(
+        self: &Arc<Self>,
+        line: &Line,
+        input: &Value,
+        options: &CallOptions,
+        recovery: Option<&Recovery>,
+    ) -> Answer {
+        let wanted = Wanted::Line(line.track().clone());
+        self.answer_to(&Asked::by_host(&wanted, input, options, recovery))
+    }
+
+    /// A way through for a call that has no deadline and that nobody is to be asked about.
+    #[inline]
+    fn plainly(&self) -> Option<&'static Permit> {
+        match self.ground().deadlines.call {
+            Some(_) => None,
+            None => self.gate().open(),
+        }
+    }
+
+    /// Makes a call once.
+    pub(super) fn call_once(
+        self: &Arc<Self>,
+        permit: &Permit,
+        wanted: &Wanted,
+        input: &Value,
+        call: RawCallRef<'_>,
+        output: &mut Value,
+    ) -> Result<(), CallError> {
+        if let Some(allowed) = self.bound(&call) {
+            return self.call_bounded(permit, wanted, input, &call, allowed, output);
+        }
+        // A door leads to nobody in particular's.
+        if !permit.is_guarded() {
+            let target;
+            let door = match wanted {
+                Wanted::Line(track) => track.door(),
+                Wanted::Name(_) | Wanted::Plugin(..) => {
+                    target = wanted.target(self)?;
+                    target.door()
+                }
+            };
+            if let Some(called) = through(permit, door, input, call.sabi_reborrow(), output) {
+                return called;
+            }
+        }
+        self.call_anew(permit, wanted, input, call, output)
     }
 
     /// How long a call may take, by its own deadline and by the registry's.
@@ -236,10 +333,20 @@ impl Supervisor {
 
     /// The instance that a call is for, found or started. Looks again when what answered before
     /// answers no longer.
-    fn find(self: &Arc<Self>, wanted: &Wanted) -> Result<(Arc<Target>, Occupied), CallError> {
+    fn find(
+        self: &Arc<Self>,
+        permit: &Permit,
+        wanted: &Wanted,
+    ) -> Result<(Arc<Target>, Occupied), CallError> {
         let mut target = wanted.target(self)?;
         for _ in 0..TRIES {
-            match self.occupy(target.slot(), wanted.lodging()) {
+            let slot = target.slot();
+            if !permit.is_for(slot) {
+                // It was let through to another kind of plugin.
+                return Err(slot.replaced_always());
+            }
+            let lodging = permit.lodging(wanted.lodging(), slot, &self.ground().isolation.load());
+            match self.occupy(slot, &lodging) {
                 Ok(occupied) => {
                     if occupied.is_new() {
                         self.ground().instances.count_miss();
@@ -264,21 +371,26 @@ impl Supervisor {
     #[inline(never)]
     fn call_anew(
         self: &Arc<Self>,
+        permit: &Permit,
         wanted: &Wanted,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
-        let (target, occupied) = self.find(wanted)?;
-        wanted.open(&target, &occupied);
-        occupied.call(&target, input, call, output)
+        let (target, occupied) = self.find(permit, wanted)?;
+        if !permit.is_guarded() {
+            wanted.open(&target, &occupied);
+        }
+        let _caller = permit.stand_in();
+        occupied.call(permit, &target, input, call, output)
     }
 
     /// Makes a call on another thread, and waits for it as long as is allowed.
     #[cold]
     fn call_bounded(
         self: &Arc<Self>,
-        wanted: Wanted,
+        permit: &Permit,
+        wanted: &Wanted,
         input: &Value,
         call: &RawCallRef<'_>,
         allowed: Duration,
@@ -306,6 +418,7 @@ impl Supervisor {
         let said = Said::of(call, far(Some(allowed)));
         let input = input.clone();
         let supervisor = self.clone();
+        let (permit, wanted) = (permit.clone(), wanted.clone());
         let task = Task {
             plugin: slot.title(),
             doing: doing.clone(),
@@ -313,13 +426,15 @@ impl Supervisor {
             isolation: Isolation::InProcess,
         };
         let body = move |ticket: &Arc<Ticket>, sender: &std::sync::mpsc::Sender<Message<_>>| {
-            let (target, occupied) = supervisor.find(&wanted)?;
+            let (target, occupied) = supervisor.find(&permit, &wanted)?;
             let mut output = Value::Null;
             if !ticket.enter(occupied.running()) {
                 // Nobody waits: what was started is there for the next.
                 return Ok(output);
             }
-            wanted.open(&target, &occupied);
+            if !permit.is_guarded() {
+                wanted.open(&target, &occupied);
+            }
             let sender = sender.clone();
             let teller = ticket.clone();
             let call = said.relayed(
@@ -328,7 +443,8 @@ impl Supervisor {
                     teller.tell_progress(&sender, fraction, message);
                 }),
             );
-            match occupied.call(&target, &input, call.raw(), &mut output) {
+            let _caller = permit.stand_in();
+            match occupied.call(&permit, &target, &input, call.raw(), &mut output) {
                 Ok(()) => Ok(output),
                 Err(CallError::Overrun(mut overrun)) => {
                     // What it was given, not what was left of that when its worker was asked.

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::StartKey;
 use super::ending::Warden;
+use super::gate::Gate;
 use super::instances::Instances;
 use super::isolated::Roster;
 use super::slot::Slot;
@@ -38,6 +39,7 @@ pub(crate) struct Ground {
     /// Where plugins run. Others see it change.
     pub(crate) isolation: Arc<ArcSwap<IsolationSettings>>,
     pub(crate) roster: Roster,
+    pub(crate) gate: Gate,
     generations: AtomicU64,
     starts: AtomicU64,
     memory: Mutex<Memory>,
@@ -69,6 +71,7 @@ impl Ground {
         circuit: CircuitSettings,
         recorders: Recorders,
         isolation: Arc<ArcSwap<IsolationSettings>>,
+        gate: Gate,
         events: usize,
     ) -> Self {
         let turns = Arc::new(Turns::new());
@@ -86,6 +89,7 @@ impl Ground {
             recorders,
             isolation,
             roster: Roster::default(),
+            gate,
             generations: AtomicU64::new(0),
             starts: AtomicU64::new(0),
             memory: Mutex::default(),

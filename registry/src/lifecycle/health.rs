@@ -140,7 +140,7 @@ impl Supervisor {
         let slot = running.slot().clone();
         let mut health = PluginHealth {
             build: slot.build().clone(),
-            scope: running.key().lodging.scope.clone(),
+            scope: running.key().lodging.whose(),
             state: HealthState::Unhealthy,
             message: String::new(),
             details: Value::Null,

@@ -90,6 +90,26 @@ impl Held {
     }
 }
 
+impl Held {
+    /// How many are a tenant's.
+    fn count_of(&self, tenant: &str) -> usize {
+        let own = |key: &Key| key.lodging.tenant.as_deref() == Some(tenant);
+        self.cache.iter().filter(|(key, _)| own(key)).count()
+    }
+
+    /// The one of a tenant's that gives way.
+    fn give_way_of(&mut self, tenant: &str) -> Option<Arc<Running>> {
+        let own = |key: &Key| key.lodging.tenant.as_deref() == Some(tenant);
+        let mut oldest_first = self.cache.iter().rev().filter(|(key, _)| own(key));
+        let unused = oldest_first
+            .clone()
+            .find(|(_, running)| !running.was_touched());
+        let (key, _) = unused.or_else(|| oldest_first.next())?;
+        let key = key.clone();
+        self.remove(&key)
+    }
+}
+
 /// Its generation has ended: what was to be kept must not be.
 pub(crate) struct Retired;
 
@@ -155,6 +175,8 @@ impl Instances {
     /// Keeps an instance; others give way.
     pub(crate) fn insert(&self, running: &Arc<Running>) -> Result<(), Retired> {
         let mut evicted = Vec::new();
+        let tenant = running.key().lodging.tenant.as_deref();
+        let most = tenant.and_then(|tenant| running.slot().ground().gate.most_instances(tenant));
         {
             let mut held = self.held.lock();
             // Whoever retires it does so under this lock.
@@ -175,6 +197,11 @@ impl Instances {
             while !held.cache.is_empty() && full(&held) {
                 evicted.extend(held.give_way());
             }
+            while let (Some(tenant), Some(most)) = (tenant, most)
+                && held.count_of(tenant) >= most.get()
+            {
+                evicted.extend(held.give_way_of(tenant));
+            }
             *held.of.entry(key.generation).or_default() += 1;
             held.weight = held.weight.saturating_add(weight);
             held.cache.put(key.clone(), running.clone());
@@ -184,7 +211,7 @@ impl Instances {
             let ground = gone.slot().ground();
             ground.events.publish_with(|| Event::Evicted {
                 build: gone.slot().build().clone(),
-                scope: gone.key().lodging.scope.clone(),
+                scope: gone.key().lodging.whose(),
             });
             gone.close(Ending::Evicted);
         }

@@ -54,6 +54,7 @@ impl Line {
     /// The same for another scope.
     pub(crate) fn scoped(&self, scope: Scope) -> Arc<Self> {
         self.with(Lodging {
+            tenant: None,
             scope,
             config: self.track.lodging.config.clone(),
         })
@@ -62,6 +63,7 @@ impl Line {
     /// The same with another configuration.
     pub(crate) fn configured(&self, config: Value) -> Arc<Self> {
         self.with(Lodging {
+            tenant: None,
             scope: self.track.lodging.scope.clone(),
             config: Some(Override::new(config)),
         })

@@ -5,7 +5,8 @@
 //! - `running` is an instance that callers use; `door` is how they reach it, and how it is closed to
 //!   them; `instances` is the cache of them.
 //! - `target` is an executor of a slot, `line` an executor as a handle holds it: it follows what
-//!   answers. `calling` is how a call finds its instance.
+//!   answers. `gate` is what every call passes, `calling` how it finds its instance, `answering` how one
+//!   that is looked at comes to its answer.
 //! - `turn` lets one at a time start a thing, and sees who waits for whom; `workers` are threads for
 //!   what a deadline bounds; `ending` stops instances; `circuit` decides which plugins are left alone.
 //! - `depend` is who needs whom; `start` starts one plugin after what it needs; `waves` starts and
@@ -14,12 +15,14 @@
 //!   `watch` has that done when files change.
 //! - `ground` is what all slots share; `supervisor` holds it all.
 
+mod answering;
 mod calling;
 mod catalog;
 mod circuit;
 mod depend;
 mod door;
 mod ending;
+mod gate;
 mod ground;
 mod health;
 mod instances;
@@ -47,6 +50,7 @@ mod workers;
 pub(crate) use calling::resolve;
 pub(crate) use catalog::{Catalog, Entry, Need};
 pub use catalog::{Mode, Standing};
+pub(crate) use gate::Gate;
 pub use ground::Statistics;
 pub(crate) use ground::{Disk, Ground, Recorders};
 pub use health::{HealthReport, PluginHealth};

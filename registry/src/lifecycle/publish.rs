@@ -141,7 +141,7 @@ impl Supervisor {
             lodging: Lodging::NOBODY,
         };
         // It asks its host for nothing.
-        let voice = Arc::new(Voice::new(Weak::new(), slot.clone()));
+        let voice = Arc::new(Voice::new(Weak::new(), slot.clone(), None));
         let secrets = Secrets::default();
         let running = Running::new(
             Instance::new(plugin),

@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::door::{Door, Doors};
 use super::ending::{self, Ended, Remains};
+use super::gate::Permit;
 use super::probe::Probe;
 use super::slot::Slot;
 use super::voice::Voice;
@@ -31,6 +32,8 @@ pub(crate) struct Key {
 /// For whom an instance is, and how it is configured otherwise than its plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Lodging {
+    /// The tenant whose it is, where there are tenants and it is not shared.
+    pub(crate) tenant: Option<Arc<str>>,
     pub(crate) scope: Scope,
     /// The digest of what a caller configured, and that itself.
     pub(crate) config: Option<Override>,
@@ -39,9 +42,19 @@ pub(crate) struct Lodging {
 impl Lodging {
     /// Nobody in particular's, configured as its plugin is.
     pub(crate) const NOBODY: Self = Self {
+        tenant: None,
         scope: Scope::NOBODY,
         config: None,
     };
+
+    /// For whom it is, in one word: a tenant's own scopes are below its name.
+    pub(crate) fn whose(&self) -> Scope {
+        match &self.tenant {
+            None => self.scope.clone(),
+            Some(tenant) if self.scope.is_default() => Scope::new(tenant),
+            Some(tenant) => Scope::new(&format!("{tenant}/{}", self.scope)),
+        }
+    }
 }
 
 /// What a caller configured on top of what its plugin is configured with.
@@ -237,7 +250,7 @@ impl Running {
         ground.instances.remove(self);
         ground.events.publish_with(|| Event::Poisoned {
             build: self.slot.build().clone(),
-            scope: self.key.lodging.scope.clone(),
+            scope: self.key.lodging.whose(),
             reason: reason.to_owned(),
         });
         self.slot.fault();
@@ -270,6 +283,7 @@ impl Running {
     #[inline]
     pub(crate) fn execute(
         self: &Arc<Self>,
+        _permit: &Permit,
         operation: u32,
         recorder: Option<&Recorder>,
         input: &Value,
@@ -356,7 +370,7 @@ impl Drop for Running {
                 instance,
                 isolation: self.isolation,
                 slot: self.slot.clone(),
-                scope: self.key.lodging.scope.clone(),
+                scope: self.key.lodging.whose(),
                 voice: self.voice.clone(),
                 secrets: std::mem::take(&mut self.secrets),
                 poisoned,
@@ -378,11 +392,13 @@ impl Bound {
     #[inline]
     pub(crate) fn call(
         &self,
+        permit: &Permit,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
         self.running.execute(
+            permit,
             self.operation,
             self.recorder.as_deref(),
             input,

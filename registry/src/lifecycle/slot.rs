@@ -15,12 +15,13 @@ use serde::Serialize;
 
 use super::circuit::{self, Circuit};
 use super::ground::Ground;
+use super::running::Lodging;
 use crate::admit::{Admitted, Cause, Quarantined, Stored, Subject};
 use crate::config::{Effective, Given};
 use crate::error::{CallError, Rejection, Stage};
 use crate::event::{CircuitState, Ending, Event};
 use crate::host::Image;
-use crate::id::{Build, Digest, PluginId, Scope};
+use crate::id::{Build, Digest, PluginId};
 use crate::isolate::Places;
 use crate::isolation::Held;
 use crate::schema::Schemas;
@@ -248,8 +249,17 @@ impl Slot {
     }
 
     /// Where an instance of it runs for somebody.
-    pub(crate) fn held(&self, scope: &Scope) -> Held {
-        self.ground.isolation.load().held(self.id(), scope)
+    pub(crate) fn held(&self, lodging: &Lodging) -> Held {
+        let settings = self.ground.isolation.load();
+        let Some(tenant) = &lodging.tenant else {
+            return settings.held(self.id(), lodging.scope.as_str(), None);
+        };
+        let rules = self.ground.gate.rules();
+        let own = rules
+            .tenants
+            .of(tenant)
+            .and_then(|tenant| tenant.isolation());
+        settings.held(self.id(), tenant, own.as_ref())
     }
 
     pub(crate) const fn places(&self) -> &Arc<Places> {

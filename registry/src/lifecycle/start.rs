@@ -11,6 +11,7 @@ use super::circuit::Admit;
 use super::depend::{self, Necessity};
 use super::door::Door;
 use super::ending;
+use super::gate::Permit;
 use super::probe::Probe;
 use super::running::{Bound, Key, Lodging, Override, Running};
 use super::slot::Slot;
@@ -76,6 +77,7 @@ impl Occupied {
     /// Calls one of its executors.
     pub(crate) fn call(
         self,
+        permit: &Permit,
         target: &Target,
         input: &Value,
         call: RawCallRef<'_>,
@@ -83,9 +85,15 @@ impl Occupied {
     ) -> Result<(), CallError> {
         let slot = target.slot();
         let recorder = slot.ground().recorders.of(slot.id(), target.node_type());
-        let called =
-            self.running
-                .execute(target.operation(), recorder.as_deref(), input, call, output);
+        permit.reaches(slot);
+        let called = self.running.execute(
+            permit,
+            target.operation(),
+            recorder.as_deref(),
+            input,
+            call,
+            output,
+        );
         if self.running.is_isolated() && called.as_ref().is_err_and(cost_a_worker) {
             // The instance is there still, but what was tried did not do well.
             drop(self.running.settle());
@@ -211,17 +219,21 @@ impl Supervisor {
 
     /// Starts an instance, after what it needs.
     fn start(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<Arc<Running>, CallError> {
-        self.start_needs(slot)?;
+        self.start_needs(slot, key)?;
         // Once for all for whom it is started at the same time.
-        let held = slot.held(&key.lodging.scope);
+        let held = slot.held(&key.lodging);
         let isolation = held.isolation();
         slot.make_ready(&held)?;
         slot.check_startable()?;
         let ground = self.ground();
-        let voice = Arc::new(Voice::new(Arc::downgrade(self), slot.clone()));
+        let voice = Arc::new(Voice::new(
+            Arc::downgrade(self),
+            slot.clone(),
+            key.lodging.tenant.clone(),
+        ));
         let own = key.lodging.config.clone();
         let host = voice.clone();
-        let scope = key.lodging.scope.clone();
+        let scope = key.lodging.whose();
         let body = move |slot: &Arc<Slot>| -> Result<Started, CallError> {
             let span = tracing::debug_span!("start", plugin = %slot.manifest().name, version = %slot.manifest().version);
             let _entered = span.enter();
@@ -279,7 +291,7 @@ impl Supervisor {
         tracing::debug!(plugin = %slot.id(), version = %slot.manifest().version, ?took, "started");
         ground.events.publish_with(|| Event::Started {
             build: slot.build().clone(),
-            scope: key.lodging.scope.clone(),
+            scope: key.lodging.whose(),
             took,
         });
         Ok(running)
@@ -316,7 +328,7 @@ impl Supervisor {
     }
 
     /// Starts what a build needs, if it is not live.
-    fn start_needs(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<(), CallError> {
+    fn start_needs(self: &Arc<Self>, slot: &Arc<Slot>, key: &Key) -> Result<(), CallError> {
         if slot.manifest().dependencies.is_empty() {
             return Ok(());
         }
@@ -327,8 +339,13 @@ impl Supervisor {
         let catalog = self.catalog_for(slot);
         depend::refuse_circle(&catalog, slot).map_err(refuse)?;
         let needs = depend::needs(&catalog, slot).map_err(refuse)?;
+        // What a tenant's instance calls is the tenant's too.
+        let lodging = Lodging {
+            tenant: key.lodging.tenant.clone(),
+            ..Lodging::NOBODY
+        };
         for (needed, necessity) in needs {
-            let failure = match self.occupy(&needed, &Lodging::NOBODY) {
+            let failure = match self.occupy(&needed, &lodging) {
                 Ok(occupied) => {
                     occupied.keep();
                     continue;

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 
 use super::catalog::{Catalog, Mode};
+use super::gate::Gate;
 use super::ground::Ground;
 use super::line::Track;
 use super::slot::Slot;
@@ -81,6 +82,12 @@ impl Supervisor {
 
     pub(crate) const fn ground(&self) -> &Arc<Ground> {
         &self.ground
+    }
+
+    /// What every call passes.
+    #[inline]
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.ground.gate
     }
 
     /// The search path.

@@ -6,6 +6,7 @@ use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{ExecutorMetadata, Value};
 
 use super::door::Door;
+use super::gate::Permit;
 use super::running::Bound;
 use super::slot::Slot;
 use crate::error::CallError;
@@ -51,6 +52,7 @@ impl Target {
 /// Calls what is behind a door, if anything is.
 #[inline]
 pub(crate) fn through(
+    permit: &Permit,
     door: &Door<Bound>,
     input: &Value,
     call: RawCallRef<'_>,
@@ -61,5 +63,5 @@ pub(crate) fn through(
     if bound.running.is_closed() {
         return None;
     }
-    Some(bound.call(input, call, output))
+    Some(bound.call(permit, input, call, output))
 }

@@ -16,14 +16,21 @@ pub(crate) struct Voice {
     /// Weak, so that an instance that keeps its host does not keep the registry that keeps it.
     supervisor: Weak<Supervisor>,
     slot: Arc<Slot>,
+    /// The tenant whose the instance is.
+    tenant: Option<Arc<str>>,
     silent: AtomicBool,
 }
 
 impl Voice {
-    pub(crate) const fn new(supervisor: Weak<Supervisor>, slot: Arc<Slot>) -> Self {
+    pub(crate) const fn new(
+        supervisor: Weak<Supervisor>,
+        slot: Arc<Slot>,
+        tenant: Option<Arc<str>>,
+    ) -> Self {
         Self {
             supervisor,
             slot,
+            tenant,
             silent: AtomicBool::new(false),
         }
     }
@@ -51,7 +58,7 @@ impl Route for Voice {
             return Err(self.refused(node_type, "the registry that started it is gone"));
         };
         supervisor
-            .call_for(&self.slot, node_type, input, call)
+            .call_for(&self.slot, self.tenant.as_deref(), node_type, input, call)
             .map_err(|error| error.to_api())
     }
 }

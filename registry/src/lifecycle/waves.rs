@@ -317,7 +317,7 @@ impl Supervisor {
         for running in self.dismantling() {
             let (build, scope) = (
                 running.slot().build().clone(),
-                running.key().lodging.scope.clone(),
+                running.key().lodging.whose(),
             );
             running.close(Ending::Stopped);
             self.ground.instances.remove(&running);

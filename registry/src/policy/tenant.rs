@@ -22,6 +22,7 @@ use foldhash::fast::RandomState;
 
 use self::data::{Data, Place, Withheld};
 pub(crate) use self::denial::Denial;
+pub use self::denial::Denied;
 #[cfg(test)]
 pub(crate) use self::denial::Fault;
 pub(crate) use self::filter::{Filter, Replace};
@@ -33,7 +34,7 @@ use self::rules::{Refused, Rules, Ruling};
 pub use self::settings::{AuditRules, DataRules, Foreign, TenantRules, TenantSettings};
 pub use self::warning::PolicyWarning;
 pub(crate) use self::warning::warnings;
-use crate::isolation::Isolation;
+use crate::isolation::{Isolation, IsolationRule};
 
 /// The longest name of a tenant, in bytes: as many as a length has bits in [`Tenants`].
 const LONGEST: usize = 128;
@@ -185,6 +186,7 @@ impl Tenants {
                 rules: Rules::new(rules),
                 quota: Quota::new(rules, before.map(|before| &before.quota)),
                 data: Data::new(&rules.data),
+                recorded: Filter::new(&rules.audit.mask, Replace::Mask),
                 name: Arc::clone(&name),
                 settings: rules.clone(),
             };
@@ -278,6 +280,7 @@ pub(crate) struct Tenant {
     rules: Rules,
     quota: Quota,
     data: Data,
+    recorded: Filter,
 }
 
 impl Tenant {
@@ -289,6 +292,36 @@ impl Tenant {
     /// What is set of it.
     pub(crate) const fn settings(&self) -> &TenantRules {
         &self.settings
+    }
+
+    /// Where its instances run, beside what is said for everybody.
+    pub(crate) fn isolation(&self) -> Option<IsolationRule> {
+        let TenantRules {
+            isolation,
+            worker_memory,
+            ..
+        } = &self.settings;
+        let mut rule = isolation.clone().unwrap_or_default();
+        rule.memory = rule.memory.into_iter().chain(*worker_memory).min();
+        (isolation.is_some() || worker_memory.is_some()).then_some(rule)
+    }
+
+    /// Whether it shares instances of stateless plugins with others. One that is to be held otherwise than
+    /// others are cannot.
+    pub(crate) fn shares(&self) -> bool {
+        self.settings.share && self.isolation().is_none()
+    }
+
+    /// An input as it is put on record, if it is.
+    pub(crate) fn recorded_input(&self, input: &Value) -> Option<Value> {
+        let inputs = self.settings.audit.inputs;
+        inputs.then(|| self.recorded.apply(input.clone()))
+    }
+
+    /// An output as it is put on record, if it is.
+    pub(crate) fn recorded_output(&self, output: &Value) -> Option<Value> {
+        let outputs = self.settings.audit.outputs;
+        outputs.then(|| self.recorded.apply(output.clone()))
     }
 
     /// How many of its calls are under way, where that is limited.

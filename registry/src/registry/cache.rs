@@ -38,7 +38,7 @@ impl InstanceInfo {
     fn of(running: &Running) -> Self {
         Self {
             build: running.slot().build().clone(),
-            scope: running.key().lodging.scope.clone(),
+            scope: running.key().lodging.whose(),
             isolation: running.isolation(),
             weight: running.weight(),
             age: running.since().elapsed(),

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use floe_plugin_api::PanicStrategy;
 
+use super::super::running::Lodging;
 use super::{Slot, Source};
 use crate::admit::{Admitted, Stored};
 use crate::config::{Effective, Given};
 use crate::error::{CallError, PluginError, Rejection, Stage};
 use crate::event::Event;
 use crate::host::Image;
-use crate::id::Scope;
 use crate::isolation::Held;
 use crate::lifecycle::StartKey;
 use crate::lifecycle::start::overran;
@@ -62,7 +62,7 @@ impl Slot {
         let task = Task {
             plugin: self.title(),
             doing: doing.to_owned(),
-            isolation: self.held(&Scope::NOBODY).isolation(),
+            isolation: self.held(&Lodging::NOBODY).isolation(),
         };
         let slot = self.clone();
         let pending =
@@ -83,7 +83,7 @@ impl Slot {
 
     /// Maps the code, if that has not been done.
     pub(crate) fn load(self: &Arc<Self>) -> Result<(), CallError> {
-        let held = self.held(&Scope::NOBODY);
+        let held = self.held(&Lodging::NOBODY);
         while self.is_library() && !self.is_loaded_for(&held) {
             let held = held.clone();
             self.once("load", move |slot| slot.load_for(&held))?;
@@ -193,7 +193,7 @@ impl Slot {
 
     /// How a worker of it is held in which it describes itself.
     fn worker_terms(&self) -> Held {
-        match self.held(&Scope::NOBODY) {
+        match self.held(&Lodging::NOBODY) {
             Held::InProcess => Held::Worker(Box::default()),
             held => held,
         }
@@ -352,7 +352,7 @@ impl Slot {
         let held = if for_workers {
             self.worker_terms()
         } else {
-            self.held(&Scope::NOBODY)
+            self.held(&Lodging::NOBODY)
         };
         self.load_for(&held)?;
         if let Some(schemas) = self.known_schemas() {

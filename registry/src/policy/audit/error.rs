@@ -49,6 +49,18 @@ pub enum AuditError {
         /// The file.
         path: PathBuf,
     },
+    /// The caller may not read it.
+    #[error(
+        "{} may not read the audit log{}, expected one of `readers` of `[audit]`, or of its tenant's `audit`",
+        whose(tenant),
+        with(roles)
+    )]
+    Unreadable {
+        /// On whose behalf it was to be read.
+        tenant: String,
+        /// In which roles.
+        roles: Vec<String>,
+    },
     /// What was read is not a record.
     #[error("found {found} in `{}`, expected a record; see `floe audit verify`", path.display())]
     Malformed {
@@ -66,5 +78,19 @@ impl AuditError {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+fn whose(tenant: &str) -> String {
+    match tenant {
+        "" => "a caller without a tenant".to_owned(),
+        tenant => format!("tenant `{}`", tenant.escape_debug()),
+    }
+}
+
+fn with(roles: &[String]) -> String {
+    match roles {
+        [] => " without a role".to_owned(),
+        roles => format!(" with `{}`", roles.join("`, `").escape_debug()),
     }
 }

@@ -47,7 +47,7 @@ impl Head {
         loop {
             match self.file.try_lock() {
                 // Who removed the file would have two processes append at once.
-                Ok(()) if file::is_there(&self.file, &self.path) => return Ok(()),
+                Ok(()) if file::is_there(&self.file, &self.path) => return self.begin(),
                 Ok(()) => self.file = file::open(&self.path, false)?,
                 Err(TryLockError::WouldBlock) => {
                     if begun.elapsed() > PATIENCE {
@@ -64,6 +64,17 @@ impl Head {
                 }
             }
         }
+    }
+
+    /// Lets a new head say that there is no record: an empty one is one that somebody has emptied.
+    fn begin(&self) -> Result<(), AuditError> {
+        let begun = self.file.metadata().and_then(|metadata| {
+            if metadata.len() == 0 {
+                self.put(0, &render(AuditMark::START))?;
+            }
+            Ok(())
+        });
+        begun.map_err(AuditError::io("write", &self.path))
     }
 
     /// Gives the lock up, and says whether another process waits for it.
@@ -96,10 +107,8 @@ impl Head {
             return Ok(());
         }
         if self.read().is_none_or(|there| there.seq < last.seq) {
-            let text = format!("{last}");
-            let line = format!("{text:<width$}\n", width = LENGTH - 1);
             // In place, as it is locked; it is within one sector.
-            self.put(0, line.as_bytes())
+            self.put(0, &render(last))
                 .map_err(AuditError::io("write", &self.path))?;
         }
         self.written = last;
@@ -116,6 +125,12 @@ impl Head {
 /// The path of the head of the log in this file.
 pub(super) fn path(log: &Path) -> PathBuf {
     file::beside(log, "head")
+}
+
+/// The text of a head.
+fn render(last: AuditMark) -> Vec<u8> {
+    let text = last.to_string();
+    format!("{text:<width$}\n", width = LENGTH - 1).into_bytes()
 }
 
 /// Reads the text of a head.

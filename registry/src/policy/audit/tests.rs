@@ -134,7 +134,10 @@ fn a_record_says_all_that_is_known_and_nothing_else() {
     assert_eq!(one.input.as_ref(), Some(&input));
     assert_eq!(one.output, Some(value!({"omitted_bytes": 2_000_002})));
     assert_eq!(two.prev, mark::hash(first.as_bytes()));
-    assert_eq!((&two.tenant, &two.plugin, &two.input), (&None, &None, &None));
+    assert_eq!(
+        (&two.tenant, &two.plugin, &two.input),
+        (&None, &None, &None)
+    );
     assert_eq!(three.input, Some(value!({"omitted_bytes": 404})));
 }
 
@@ -187,7 +190,10 @@ fn threads_lose_and_double_none() {
 #[test]
 fn each_record_is_synced_for_all_who_wait() {
     let directory = tempfile::tempdir().unwrap();
-    let audit = open(&directory, &AuditSettings::default().sync(AuditSync::Always));
+    let audit = open(
+        &directory,
+        &AuditSettings::default().sync(AuditSync::Always),
+    );
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| append(&audit, 25));
@@ -296,15 +302,20 @@ fn the_newest_are_read_first_and_filtered() {
     fs::write(&path, &text).unwrap();
     let seqs = |filter| {
         let records = read_audit(&path, filter).unwrap();
-        records.map(|record| record.unwrap().seq).collect::<Vec<_>>()
+        records
+            .map(|record| record.unwrap().seq)
+            .collect::<Vec<_>>()
     };
     let all: Vec<u64> = (1..=61).rev().collect();
     assert_eq!(seqs(AuditFilter::default()), all);
     assert_eq!(seqs(AuditFilter::default().tenant("other")), [31]);
     let denied = AuditFilter::default().status(AuditStatus::Denied);
     assert_eq!(seqs(denied.clone()), [31]);
-    assert_eq!(seqs(denied.tenant("acme")), []);
-    assert_eq!(seqs(AuditFilter::default().node_type("text.upper")).len(), 60);
+    assert!(seqs(denied.tenant("acme")).is_empty());
+    assert_eq!(
+        seqs(AuditFilter::default().node_type("text.upper")).len(),
+        60
+    );
     let times: Vec<_> = records(&path).iter().map(|record| record.time).collect();
     let between = AuditFilter::default().since(times[10]).until(times[20]);
     let expected = times.iter().filter(|t| **t >= times[10] && **t < times[20]);

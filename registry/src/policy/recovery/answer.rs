@@ -86,6 +86,29 @@ pub struct Answer {
     pub passed_over: Vec<String>,
 }
 
+impl Answer {
+    pub(crate) fn new(
+        output: Result<Value, CallError>,
+        answered_by: AnsweredBy,
+        attempts: Vec<Attempt>,
+        passed_over: Vec<String>,
+    ) -> Self {
+        let status = match (&output, &answered_by) {
+            (Err(_), _) => Status::Failed,
+            (Ok(_), AnsweredBy::Executor) => Status::Success,
+            (Ok(_), AnsweredBy::Skip) => Status::Skipped,
+            (Ok(_), _) => Status::Recovered,
+        };
+        Self {
+            status,
+            output,
+            attempts,
+            answered_by,
+            passed_over,
+        }
+    }
+}
+
 /// One call of an executor, made for an [`Answer`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]

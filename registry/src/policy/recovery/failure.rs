@@ -55,7 +55,10 @@ fn began(error: &CallError) -> bool {
         | CallError::Replaced { .. }
         | CallError::RegistryGone { .. }
         | CallError::Dependency(_)
-        | CallError::CircuitOpen(_) => false,
+        | CallError::CircuitOpen(_)
+        | CallError::Denied(_)
+        | CallError::Unrecorded(_)
+        | CallError::Mapping(_) => false,
     }
 }
 

@@ -57,6 +57,12 @@ impl RecoverySettings {
         self
     }
 
+    /// Whether nothing is done about any failure.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries().all(|(_, recovery)| recovery.is_none())
+    }
+
     /// The recovery of an executor of a plugin.
     #[must_use]
     pub fn of(&self, node_type: &str, plugin: &PluginId) -> &Recovery {

@@ -137,6 +137,32 @@ impl Fault {
     }
 }
 
+/// A call that the policy refuses: which rule, what was found and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Denied(#[from] Denial);
+
+impl Denied {
+    /// What sort of error it is: `disabled-for-tenant`, or of a quota `resource-exhausted`, of an input
+    /// `validation-failed`, of an output `execution-error`.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
+    /// After which time a call would not be refused for the same reason, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after()
+    }
+
+    /// Which rule decided, in a few words, as they are put on record.
+    #[must_use]
+    pub fn decision(&self) -> String {
+        self.0.decision()
+    }
+}
+
 impl Denial {
     /// What sort of error it is to the caller.
     pub(crate) const fn kind(&self) -> ErrorKind {
