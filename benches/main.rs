@@ -18,6 +18,7 @@ mod instances;
 mod isolate;
 mod load;
 mod memory;
+mod policy;
 mod scan;
 mod start;
 mod trust;
@@ -50,6 +51,7 @@ fn main() {
     load::benches(&mut criterion);
     trust::benches(&mut criterion);
     call::benches(&mut criterion);
+    policy::benches(&mut criterion);
     instances::benches(&mut criterion);
     #[cfg(target_os = "linux")]
     isolate::benches(&mut criterion);

@@ -70,7 +70,7 @@ impl IsolationTable {
 /// What is said of a kind, a plugin or a tenant.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RuleTable {
+pub(super) struct RuleTable {
     isolation: Option<Word<Isolation>>,
     workers: Option<Workers>,
     idle: Option<Limit>,
@@ -84,7 +84,7 @@ struct RuleTable {
 }
 
 impl RuleTable {
-    fn rule(self, base: &Path) -> IsolationRule {
+    pub(super) fn rule(self, base: &Path) -> IsolationRule {
         let from_base = |paths: Vec<PathBuf>| paths.iter().map(|path| base.join(path)).collect();
         IsolationRule {
             isolation: self.isolation.map(|Word(isolation)| isolation),
@@ -104,7 +104,7 @@ impl RuleTable {
 }
 
 /// A rule: where they run, or a table.
-struct Rule(RuleTable);
+pub(super) struct Rule(pub(super) RuleTable);
 
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -259,13 +259,27 @@ impl<'de> Deserialize<'de> for Workers {
 }
 
 /// How many bytes of memory a worker may have.
-struct Memory(u64);
+pub(super) struct Memory(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Memory {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let amount = Amount {
             expected: "a number of bytes, or a size such as `512MiB` or `2GB`, of at least `16MiB`: a worker cannot start with less memory",
             range: 16 << 20..=u64::MAX,
+            read: Some(size),
+        };
+        deserializer.deserialize_any(amount).map(Self)
+    }
+}
+
+/// A number of bytes.
+pub(super) struct Size(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let amount = Amount {
+            expected: "a number of bytes, or a size such as `512KiB` or `1MiB`",
+            range: 0..=u64::MAX,
             read: Some(size),
         };
         deserializer.deserialize_any(amount).map(Self)

@@ -9,6 +9,7 @@ mod isolation;
 mod limits;
 mod search;
 mod settings;
+mod tenants;
 mod trust;
 
 pub(crate) use self::effective::Effective;

@@ -15,6 +15,7 @@ use super::limits::{
     CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, QuarantineTable, StartTable,
 };
 use super::search::default_state;
+use super::tenants::TenantsTable;
 use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
@@ -22,6 +23,7 @@ use crate::discover::SearchDirectory;
 use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
 use crate::policy::AuditSettings;
+use crate::policy::tenant::TenantSettings;
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
@@ -100,6 +102,30 @@ const LONGEST: u64 = 16 << 20;
 /// rotate = "64MiB"
 /// inputs = "none"                 # or "failed", "all": of which calls input and output are recorded
 /// readers = ["auditor"]           # roles that may read it
+/// [tenants.acme]      # where a tenant is set, only those that are may call, and only what is allowed
+/// allow = ["text.*"]              # node types, stronger than `deny`; `allow_kinds` and `deny_kinds` too
+/// deny = ["sqlite.*"]
+/// isolation = "worker"            # as in `[isolation.plugins]`
+/// share = false                   # instances of stateless plugins, with others that say so too
+/// max_in_flight = 8
+/// calls_per_second = 100
+/// burst = 20                      # as many as in a second, where it is left out
+/// max_output = "1MiB"
+/// max_instances = 4
+/// worker_memory = "256MiB"
+///
+/// [tenants.acme.data]
+/// bind = ["/tenant_id"]           # where `acme` is written into each input
+/// tenant_fields = ["tenant_id", "tenantId"]   # the default: these name no other tenant
+/// remove = ["/rows/*/ssn"]        # from outputs
+/// mask = ["/**/password"]
+/// foreign = "anywhere"            # or "fields": where other tenants' names are looked for in outputs
+///
+/// [tenants.acme.audit]
+/// readers = ["auditor"]
+/// inputs = false
+/// outputs = false
+/// mask = ["/token"]
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a
@@ -135,6 +161,8 @@ pub struct Settings {
     pub isolation: IsolationSettings,
     /// What is put on record of calls; nothing where it is not set.
     pub audit: Option<AuditSettings>,
+    /// Who may call what.
+    pub tenants: TenantSettings,
 }
 
 impl Default for Settings {
@@ -154,6 +182,7 @@ impl Default for Settings {
             parallel: PARALLEL,
             isolation: IsolationSettings::default(),
             audit: None,
+            tenants: TenantSettings::default(),
         }
     }
 }
@@ -176,6 +205,7 @@ impl fmt::Debug for Settings {
             .field("parallel", &self.parallel)
             .field("isolation", &self.isolation)
             .field("audit", &self.audit)
+            .field("tenants", &self.tenants)
             .finish()
     }
 }
@@ -225,6 +255,7 @@ struct Document {
     start: StartTable,
     isolation: IsolationTable,
     audit: Option<AuditTable>,
+    tenants: TenantsTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -374,6 +405,13 @@ impl Settings {
             parallel: document.start.parallel(),
             isolation: document.isolation.settings(base),
             audit: document.audit.map(|table| table.settings(base)),
+            tenants: document
+                .tenants
+                .settings(base)
+                .map_err(|(span, error)| match span {
+                    Some(span) => placed(span.start, &error.to_string(), text),
+                    None => error.to_string(),
+                })?,
             file: path.to_owned(),
         })
     }
@@ -425,20 +463,22 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
     let Some(span) = error.span() else {
         return whole;
     };
-    let before = text.get(..span.start).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     // A value in several lines may have begun anywhere above.
     let until = text.get(span.start..).and_then(|rest| rest.find('\n'));
     let until = until.map_or(text.len(), |length| span.start + length);
     if !text.get(..until).unwrap_or(text).contains("plugins") {
         return whole;
     }
+    placed(span.start, error.message().trim_end(), text)
+}
+
+/// Says what is wrong at a byte of a text.
+fn placed(at: usize, message: &str, text: &str) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.matches('\n').count() + 1;
     let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-    format!(
-        "line {line}, column {column}: {}",
-        error.message().trim_end()
-    )
+    format!("line {line}, column {column}: {message}")
 }
 
 /// The same value as the plugin interface has it.
