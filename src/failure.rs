@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use floe_registry::api::{ErrorKind, Value};
 use floe_registry::{
     BuildError, CallError, DependencyError, Invalid, LookupError, PluginError, Rejection,
-    SettingsError, Stage, Subject, Violation, WatchError,
+    SettingsError, Stage, StrictError, Subject, Violation, WatchError,
 };
 use serde::Serialize;
 
@@ -263,6 +263,15 @@ impl From<Box<Rejection>> for Failure {
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Strict(error) => error.into(),
+            other => Self::new(Exit::Usage, "policy", other.to_string()).caused_by(&other),
+        }
+    }
+}
+
+impl From<StrictError> for Failure {
+    fn from(error: StrictError) -> Self {
         let message = match error.rejections.len() {
             1 => "discovery is strict and 1 file was refused".to_owned(),
             refused => format!("discovery is strict and {refused} files were refused"),

@@ -142,6 +142,7 @@ impl RegistryBuilder {
         }
         self.settings.clone_from(&settings.plugins);
         self.deadlines = settings.deadlines;
+        self.policy = settings.policy();
         self.audit.clone_from(&settings.audit);
         self.instances = settings.instances;
         self.circuit = settings.circuit;

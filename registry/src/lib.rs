@@ -114,7 +114,7 @@ pub use self::policy::{
 pub use self::private::PrivateError;
 pub use self::registry::{
     Cache, CandidateTrace, Decision, DependencyTrace, ExecutorStats, InstanceInfo, Lockable,
-    MemoryStats, PluginStats, RefusedTrace, RegisterError, Registry, Stats,
+    MemoryStats, PluginStats, RefusedTrace, RegisterError, Registry, Stats, TenantStats,
 };
 pub use self::schema::{ExecutorSchemas, Invalid, Schemas, Subject, Violation};
 pub use self::stats::{CallStats, Times};

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::cache::{Cache, InstanceInfo};
 pub use self::decision::{CandidateTrace, Decision, DependencyTrace, RefusedTrace};
 pub use self::locking::Lockable;
-pub use self::statistics::{ExecutorStats, MemoryStats, PluginStats, Stats};
+pub use self::statistics::{ExecutorStats, MemoryStats, PluginStats, Stats, TenantStats};
 use crate::admit::{Judge, Quarantine, Store, Verdict};
 use crate::builder::{BuildError, RegistryBuilder, StrictError};
 use crate::config;

@@ -208,8 +208,8 @@ fn a_strict_scan_is_refused_as_a_whole() {
     scene.write("bad", b"rubbish");
     scene.write("worse", &of_api("9.9"));
     let error = strict().unwrap_err();
-    assert_eq!(error.rejections.len(), 2);
-    error.rejections.iter().for_each(check_words);
+    assert_eq!(error.rejections().len(), 2);
+    error.rejections().iter().for_each(check_words);
     let text = error.to_string();
     assert!(text.contains("2 files were refused"), "{text}");
     assert!(

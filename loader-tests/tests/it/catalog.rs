@@ -198,12 +198,12 @@ fn a_node_type_that_two_claim_goes_to_the_first() {
     );
 
     let error = scene.builder().mode(Mode::Strict).build().unwrap_err();
-    assert_eq!(error.rejections.len(), 2);
+    assert_eq!(error.rejections().len(), 2);
     let refused = Refused::admit("node-type")
         .found("`first.tag`")
         .expected("one plugin alone")
         .remedy("remove one");
-    for rejection in &error.rejections {
+    for rejection in error.rejections() {
         refused.check(rejection);
         assert!(
             rejection.found.contains("compute/first") && rejection.found.contains("compute/second")

@@ -29,6 +29,7 @@ mod lock;
 mod locked;
 mod order;
 mod panics;
+mod policy;
 mod preflight_load;
 mod privileged;
 mod quarantine;

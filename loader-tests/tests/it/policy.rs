@@ -4,7 +4,6 @@ mod answers;
 mod gate;
 mod record;
 mod spying;
-mod table;
 
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use floe_loader_tests::scene::Scene;
 use floe_plugin_api::CallOptions;
 use floe_registry::{
     AuditFilter, AuditRecord, AuditSettings, Policy, RegistryBuilder, TenantRules, TenantSettings,
+    read_audit,
 };
 
 /// A call on behalf of somebody.
@@ -51,7 +51,8 @@ fn governed(scene: &Scene, policy: &Policy) -> RegistryBuilder {
 /// What is on record, the oldest first.
 #[track_caller]
 fn records(scene: &Scene) -> Vec<AuditRecord> {
-    let mut records = AuditRecord::read(&record(scene), &AuditFilter::default()).unwrap();
+    let newest_first = read_audit(&record(scene), AuditFilter::default()).unwrap();
+    let mut records: Vec<_> = newest_first.map(Result::unwrap).collect();
     records.reverse();
     records
 }

@@ -22,8 +22,8 @@ use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
 use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
-use crate::policy::AuditSettings;
 use crate::policy::tenant::TenantSettings;
+use crate::policy::{AuditSettings, Policy};
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
@@ -341,10 +341,21 @@ impl Settings {
         })
     }
 
-    /// The file of the audit log, where calls are put on record.
+    /// Who may call what, and what is done when a call fails.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::default().tenants(self.tenants.clone())
+    }
+
+    /// The file of the audit log, where calls are put on record: where there are tenants, they always are.
     #[must_use]
     pub fn audit_file(&self) -> Option<PathBuf> {
-        let audit = self.audit.as_ref()?;
+        let usual = AuditSettings::default();
+        let audit = match &self.audit {
+            Some(audit) => audit,
+            None if self.tenants.is_empty() => return None,
+            None => &usual,
+        };
         Some(match &self.state {
             Some(state) => audit.file_in(state),
             None => audit.file_in(&default_state(self.store.as_deref())),

@@ -99,16 +99,6 @@ impl Audit {
             }
         }
     }
-
-    /// Makes sure that what was appended survives a loss of power.
-    pub(crate) fn sync(&self) -> Result<(), AuditError> {
-        self.shared.sync()
-    }
-
-    /// The file.
-    pub(crate) fn file(&self) -> &Path {
-        self.shared.path()
-    }
 }
 
 impl Drop for Audit {

@@ -23,8 +23,6 @@ use foldhash::fast::RandomState;
 use self::data::{Data, Place, Withheld};
 pub(crate) use self::denial::Denial;
 pub use self::denial::Denied;
-#[cfg(test)]
-pub(crate) use self::denial::Fault;
 pub(crate) use self::filter::{Filter, Replace};
 pub use self::path::{DataPath, ParseDataPathError};
 pub use self::pattern::{ParsePatternError, Pattern};

@@ -32,8 +32,21 @@ pub struct Stats {
     pub memory: MemoryStats,
     /// The processes that plugins run in.
     pub workers: WorkersStats,
+    /// Each tenant, by its name.
+    pub tenants: BTreeMap<String, TenantStats>,
     /// Threads that are in a plugin still, though its deadline has passed.
     pub abandoned: Vec<Abandoned>,
+}
+
+/// What a tenant has at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TenantStats {
+    /// How many of its calls are under way, where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<usize>,
+    /// How many instances are its own.
+    pub instances: usize,
 }
 
 /// What was counted and timed of a build.
@@ -170,7 +183,32 @@ impl Registry {
                 retired_bytes,
             },
             workers: ground.roster.read(),
+            tenants: self.tenants(),
             abandoned: ground.workers.abandoned(),
         }
+    }
+
+    fn tenants(&self) -> BTreeMap<String, TenantStats> {
+        let ground = self.supervisor().ground();
+        let rules = ground.gate.rules();
+        let mut stats: BTreeMap<String, TenantStats> = BTreeMap::new();
+        for name in rules.settings.tenants.keys() {
+            let tenant = rules.tenants.of(name);
+            let in_flight = tenant.and_then(|tenant| tenant.under_way());
+            stats.insert(
+                name.clone(),
+                TenantStats {
+                    in_flight,
+                    ..TenantStats::default()
+                },
+            );
+        }
+        for running in ground.instances.all() {
+            // One whose tenant is there no more has calls in it still.
+            if let Some(tenant) = &running.key().lodging.tenant {
+                stats.entry(tenant.to_string()).or_default().instances += 1;
+            }
+        }
+        stats
     }
 }

@@ -402,6 +402,6 @@ fn what_became_of_failures_is_counted() {
         let _output = registry.call(node_type, &Value::Null);
     }
     let stats = registry.recoveries();
-    assert_eq!(stats.history.len(), 3, "{stats:?}");
+    assert_eq!(stats.last.len(), 3, "{stats:?}");
     assert_eq!(stats.recovery_rate, Some(2.0 / 3.0));
 }

@@ -123,7 +123,7 @@ fn a_policy_that_contradicts_itself_leaves_the_one_before() {
     let scene = Scene::new();
     let registry = governed(&scene, &two(&may(&["own.*"]))).build().unwrap();
     let count = counting(&registry, "own.count");
-    let circle = floe_registry::Fallback::to("own.count".parse().unwrap());
+    let circle = floe_registry::Fallback::new("own.count".parse().unwrap());
     let recovery = floe_registry::RecoverySettings::default().executor(
         "own.count",
         floe_registry::Recovery::none().then(circle),

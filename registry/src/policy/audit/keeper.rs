@@ -73,10 +73,6 @@ impl Shared {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn is_troubled(&self) -> bool {
         self.is_troubled.load(Ordering::Relaxed)
     }
