@@ -108,8 +108,8 @@ pub use self::policy::{
 };
 pub use self::policy::{
     AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
-    AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
-    ParseAuditStatusError, ParseLoggedError, Policy, PolicyError, read_audit, verify_audit,
+    AuditSettings, AuditStatus, AuditSync, Flaw, OnFailure, ParseAuditMarkError,
+    ParseAuditStatusError, Policy, PolicyError, read_audit, verify_audit,
 };
 pub use self::private::PrivateError;
 pub use self::registry::{

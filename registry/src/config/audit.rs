@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer};
 
 use super::isolation::{Amount, Word, size};
 use super::limits::duration;
-use crate::policy::{AuditSettings, AuditSync, Logged, OnFailure};
+use crate::policy::{AuditSettings, AuditSync, OnFailure};
 
 /// `[audit]`: where it is there, calls are put on record.
 #[derive(Deserialize)]
@@ -18,7 +18,6 @@ pub(super) struct AuditTable {
     sync: Option<Sync>,
     on_failure: Option<Failing>,
     rotate: Option<Rotate>,
-    inputs: Option<Word<Logged>>,
     #[serde(default)]
     readers: Vec<String>,
 }
@@ -42,9 +41,6 @@ impl AuditTable {
         }
         if let Some(Rotate(bytes)) = self.rotate {
             settings.rotate = bytes;
-        }
-        if let Some(Word(inputs)) = self.inputs {
-            settings.inputs = inputs;
         }
         settings
     }
@@ -124,7 +120,6 @@ mod tests {
             sync = "500ms"
             on_failure = "continue"
             rotate = "1GiB"
-            inputs = "failed"
             readers = ["auditor"]
             "#,
         );
@@ -133,7 +128,6 @@ mod tests {
             .sync(AuditSync::Interval(Duration::from_millis(500)))
             .on_failure(OnFailure::Continue)
             .rotate(1 << 30)
-            .inputs(Logged::Failed)
             .reader("auditor");
         assert_eq!(read.unwrap(), Some(expected));
         for (word, sync) in [
@@ -152,7 +146,6 @@ mod tests {
             ("sync = \"2h\"", "found `2h`, expected `always`, `interval`"),
             ("on_failure = \"stop\"", "expected `refuse` or `continue`"),
             ("rotate = \"10kB\"", "of at least `1MiB`"),
-            ("inputs = \"some\"", "expected `none`, `failed` or `all`"),
             ("path = \"a\"", "unknown field `path`"),
         ] {
             let refused = parse(&format!("[audit]\n{line}")).unwrap_err();

@@ -183,7 +183,7 @@ impl<'de, K: Deserialize<'de> + Ord + fmt::Display> Deserialize<'de> for Rules<K
 
 /// The name of a plugin, or `kind/name` with the kind's own name.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct PluginKey(String);
+pub(super) struct PluginKey(pub(super) String);
 
 impl fmt::Display for PluginKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ mod environment;
 mod given;
 mod isolation;
 mod limits;
+mod recovery;
 mod search;
 mod settings;
 mod tenants;

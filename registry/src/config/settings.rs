@@ -16,6 +16,7 @@ use super::limits::{
 };
 use super::search::default_state;
 use super::tenants::TenantsTable;
+use super::recovery::RecoveryTable;
 use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
@@ -24,6 +25,7 @@ use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
 use crate::policy::tenant::TenantSettings;
 use crate::policy::{AuditSettings, Policy};
+use crate::policy::RecoverySettings;
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
@@ -100,8 +102,8 @@ const LONGEST: u64 = 16 << 20;
 /// sync = "interval"               # each second; or "always", "never", "500ms"
 /// on_failure = "refuse"           # or "continue": calls that cannot be put on record go on
 /// rotate = "64MiB"
-/// inputs = "none"                 # or "failed", "all": of which calls input and output are recorded
 /// readers = ["auditor"]           # roles that may read it
+///
 /// [tenants.acme]      # where a tenant is set, only those that are may call, and only what is allowed
 /// allow = ["text.*"]              # node types, stronger than `deny`; `allow_kinds` and `deny_kinds` too
 /// deny = ["sqlite.*"]
@@ -126,6 +128,18 @@ const LONGEST: u64 = 16 << 20;
 /// inputs = false
 /// outputs = false
 /// mask = ["/token"]
+/// [recovery]          # what is done, in order, when a call fails; nothing where it is left out
+/// default = ["retry"]             # or with what differs: { retry = { attempts = 5, initial = "200ms" } }
+///
+/// [recovery.plugins]  # by name or `kind/name`
+/// http = [
+///     { retry = { attempts = 5, on = ["transient"] } },
+///     { fallback = { node_type = "cache.get", input = { key = { from = "/url" }, mode = "stale" } } },
+///     { skip = { output = {} } }, # `value` answers in the same way, without a word of it
+/// ]
+///
+/// [recovery.executors]
+/// "http.request" = ["fail"]
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a
@@ -163,6 +177,8 @@ pub struct Settings {
     pub audit: Option<AuditSettings>,
     /// Who may call what.
     pub tenants: TenantSettings,
+    /// What is done when a call fails.
+    pub recovery: RecoverySettings,
 }
 
 impl Default for Settings {
@@ -183,6 +199,7 @@ impl Default for Settings {
             isolation: IsolationSettings::default(),
             audit: None,
             tenants: TenantSettings::default(),
+            recovery: RecoverySettings::default(),
         }
     }
 }
@@ -206,6 +223,7 @@ impl fmt::Debug for Settings {
             .field("isolation", &self.isolation)
             .field("audit", &self.audit)
             .field("tenants", &self.tenants)
+            .field("recovery", &self.recovery)
             .finish()
     }
 }
@@ -256,6 +274,7 @@ struct Document {
     isolation: IsolationTable,
     audit: Option<AuditTable>,
     tenants: TenantsTable,
+    recovery: RecoveryTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -344,7 +363,9 @@ impl Settings {
     /// Who may call what, and what is done when a call fails.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        Policy::default().tenants(self.tenants.clone())
+        Policy::default()
+            .tenants(self.tenants.clone())
+            .recovery(self.recovery.clone())
     }
 
     /// The file of the audit log, where calls are put on record: where there are tenants, they always are.
@@ -423,6 +444,7 @@ impl Settings {
                     Some(span) => placed(span.start, &error.to_string(), text),
                     None => error.to_string(),
                 })?,
+            recovery: document.recovery.settings(text)?,
             file: path.to_owned(),
         })
     }
@@ -490,10 +512,23 @@ fn placed(at: usize, message: &str, text: &str) -> String {
     let line = before.matches('\n').count() + 1;
     let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
     format!("line {line}, column {column}: {message}")
+    let (line, column) = place(text, span.start);
+    format!(
+        "line {line}, column {column}: {}",
+        error.message().trim_end()
+    )
+}
+
+/// The line and the column of a byte of a text, each from 1.
+pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 /// The same value as the plugin interface has it.
-fn value(source: toml::Value) -> Value {
+pub(super) fn value(source: toml::Value) -> Value {
     match source {
         toml::Value::String(text) => text.into(),
         toml::Value::Integer(integer) => integer.into(),

@@ -39,7 +39,7 @@ pub use self::mark::{AuditMark, ParseAuditMarkError};
 pub use self::reading::{AuditFilter, AuditRecords, read_audit};
 pub(crate) use self::record::Entry;
 pub use self::record::{AuditRecord, AuditStatus, ParseAuditStatusError};
-pub use self::settings::{AuditSettings, AuditSync, Logged, OnFailure, ParseLoggedError};
+pub use self::settings::{AuditSettings, AuditSync, OnFailure};
 pub use self::verify::{AuditFinding, AuditReport, Flaw, verify_audit};
 
 /// The audit log of a process: open, and appended to by any number of threads.
@@ -48,7 +48,6 @@ pub use self::verify::{AuditFinding, AuditReport, Flaw, verify_audit};
 #[derive(Debug)]
 pub(crate) struct Audit {
     shared: Arc<Shared>,
-    inputs: Logged,
     on_failure: OnFailure,
     keeper: Option<JoinHandle<()>>,
 }
@@ -66,7 +65,6 @@ impl Audit {
             .map_err(AuditError::io("start a thread for", file))?;
         Ok(Self {
             shared,
-            inputs: settings.inputs,
             on_failure: settings.on_failure,
             keeper: Some(keeper),
         })
@@ -89,7 +87,7 @@ impl Audit {
     /// It could not be written, or synced where that is asked of each record, and `on_failure` is to refuse.
     /// It is kept, and written before all others once that works.
     pub(crate) fn append(&self, entry: &Entry<'_>) -> Result<Option<u64>, AuditError> {
-        let body = entry.body(self.inputs);
+        let body = entry.body();
         match self.shared.append(body) {
             Ok(seq) => Ok(Some(seq)),
             Err(error) if self.on_failure == OnFailure::Refuse => Err(error),

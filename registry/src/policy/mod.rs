@@ -14,8 +14,8 @@ use std::sync::Arc;
 pub(crate) use self::audit::{Audit, Entry};
 pub use self::audit::{
     AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
-    AuditSettings, AuditStatus, AuditSync, Flaw, Logged, OnFailure, ParseAuditMarkError,
-    ParseAuditStatusError, ParseLoggedError, appender, read_audit, verify_audit,
+    AuditSettings, AuditStatus, AuditSync, Flaw, OnFailure, ParseAuditMarkError,
+    ParseAuditStatusError, appender, read_audit, verify_audit,
 };
 pub use self::recovery::{
     Answer, AnsweredBy, Attempt, ErrorKinds, Fallback, Jitter, Mapping, MappingError, Recovery,

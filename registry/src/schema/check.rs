@@ -355,7 +355,7 @@ fn words(path: &str, context: &[Vec<ValidationError<'static>>]) -> Option<String
 }
 
 /// The name that is most like a key, where one is.
-fn nearest(key: &str, names: &BTreeSet<&str>) -> Option<String> {
+pub(crate) fn nearest(key: &str, names: &BTreeSet<&str>) -> Option<String> {
     let folded = key.to_lowercase();
     let near = names
         .iter()

@@ -12,7 +12,7 @@ use std::fmt;
 use floe_plugin_api::ErrorKind;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::check::{check, violations};
+pub(crate) use self::check::{check, nearest, violations};
 pub(crate) use self::defaults::fill;
 pub(crate) use self::secrets::Secrets;
 pub(crate) use self::shape::Shape;

@@ -12,7 +12,6 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::mark::{AuditMark, hash, hex};
-use super::settings::Logged;
 use crate::id::{Digest, PluginId};
 
 /// How long a line is at most, in bytes, with its line break.
@@ -107,7 +106,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) attempts: u32,
     pub(crate) answered_by: Option<&'a str>,
     pub(crate) duration: Duration,
-    /// Recorded as far as the settings ask for it.
+    /// Already masked.
     pub(crate) input: Option<&'a Value>,
     pub(crate) output: Option<&'a Value>,
 }
@@ -136,7 +135,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The end of its line, after the time: known before its place in the chain is.
-    pub(super) fn body(&self, inputs: Logged) -> Vec<u8> {
+    pub(super) fn body(&self) -> Vec<u8> {
         let mut body = Body::new();
         body.text("tenant", self.tenant);
         body.text("user", self.user);
@@ -162,15 +161,8 @@ impl<'a> Entry<'a> {
         body.text("answered_by", self.answered_by.unwrap_or_default());
         let duration = u64::try_from(self.duration.as_micros());
         body.number("duration_us", duration.unwrap_or(u64::MAX));
-        let is_logged = match inputs {
-            Logged::None => false,
-            Logged::Failed => self.status != AuditStatus::Success,
-            Logged::All => true,
-        };
-        if is_logged {
-            body.value("input", self.input);
-            body.value("output", self.output);
-        }
+        body.value("input", self.input);
+        body.value("output", self.output);
         body.end()
     }
 }

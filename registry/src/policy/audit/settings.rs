@@ -1,8 +1,6 @@
 //! Where an audit log is, and what is asked of it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The name of the log where none is given, in the directory of what is remembered.
@@ -34,8 +32,6 @@ pub struct AuditSettings {
     pub on_failure: OnFailure,
     /// How many bytes a file grows to before the next one is begun; 64 MiB by default.
     pub rotate: u64,
-    /// Of which calls the input and the output are recorded; of none by default.
-    pub inputs: Logged,
     /// The roles that may read the log; none by default.
     pub readers: Vec<String>,
 }
@@ -47,7 +43,6 @@ impl Default for AuditSettings {
             sync: AuditSync::default(),
             on_failure: OnFailure::default(),
             rotate: ROTATE,
-            inputs: Logged::default(),
             readers: Vec::new(),
         }
     }
@@ -79,13 +74,6 @@ impl AuditSettings {
     #[must_use]
     pub fn rotate(mut self, bytes: u64) -> Self {
         self.rotate = bytes;
-        self
-    }
-
-    /// Sets of which calls the input and the output are recorded.
-    #[must_use]
-    pub fn inputs(mut self, inputs: Logged) -> Self {
-        self.inputs = inputs;
         self
     }
 
@@ -133,45 +121,4 @@ pub enum OnFailure {
     Refuse,
     /// They go on; their records are kept as long as there is room, and counted beyond that.
     Continue,
-}
-
-/// Of which calls the input and the output are recorded: both may hold what not every reader should see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Logged {
-    /// Of none.
-    #[default]
-    None,
-    /// Of those that failed.
-    Failed,
-    /// Of all.
-    All,
-}
-
-impl fmt::Display for Logged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Failed => "failed",
-            Self::All => "all",
-        })
-    }
-}
-
-/// Why a text is not a [`Logged`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("found `{0}`, expected `none`, `failed` or `all`")]
-pub struct ParseLoggedError(String);
-
-impl FromStr for Logged {
-    type Err = ParseLoggedError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self::None),
-            "failed" => Ok(Self::Failed),
-            "all" => Ok(Self::All),
-            _ => Err(ParseLoggedError(text.to_owned())),
-        }
-    }
 }

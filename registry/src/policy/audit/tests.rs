@@ -66,7 +66,7 @@ fn records(path: &Path) -> Vec<AuditRecord> {
 #[test]
 fn a_record_says_all_that_is_known_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
-    let audit = open(&directory, &AuditSettings::default().inputs(Logged::All));
+    let audit = open(&directory, &AuditSettings::default());
     let plugin = crate::id::PluginId {
         kind: floe_plugin_api::Kind::COMPUTE,
         name: "text".to_owned(),
@@ -139,27 +139,6 @@ fn a_record_says_all_that_is_known_and_nothing_else() {
         (&None, &None, &None)
     );
     assert_eq!(three.input, Some(value!({"omitted_bytes": 404})));
-}
-
-#[test]
-fn input_and_output_are_recorded_as_far_as_is_asked() {
-    let directory = tempfile::tempdir().unwrap();
-    let input = value!({"password": "hunter2"});
-    for (inputs, status, is_recorded) in [
-        (Logged::None, AuditStatus::Failed, false),
-        (Logged::Failed, AuditStatus::Success, false),
-        (Logged::Failed, AuditStatus::Denied, true),
-        (Logged::All, AuditStatus::Success, true),
-    ] {
-        let audit = open(&directory, &AuditSettings::default().inputs(inputs));
-        let entry = Entry {
-            input: Some(&input),
-            ..Entry::new("call", status)
-        };
-        audit.append(&entry).unwrap();
-        let last = records(&file(&directory)).pop().unwrap();
-        assert_eq!(last.input.is_some(), is_recorded, "{inputs} {status}");
-    }
 }
 
 #[test]
