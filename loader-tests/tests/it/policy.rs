@@ -18,7 +18,10 @@ use floe_registry::{
 
 /// A call on behalf of somebody.
 fn by(tenant: &str) -> CallOptions {
-    CallOptions::new().tenant(tenant).user("ann").role("auditor")
+    CallOptions::new()
+        .tenant(tenant)
+        .user("ann")
+        .role("auditor")
 }
 
 /// Rules by which a tenant may call what these patterns match.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use super::isolation::{Amount, Word, size};
+use super::isolation::{Amount, size};
 use super::limits::duration;
 use crate::policy::{AuditSettings, AuditSync, OnFailure};
 

@@ -14,18 +14,18 @@ use super::isolation::IsolationTable;
 use super::limits::{
     CircuitTable, DeadlinesTable, InstancesTable, PARALLEL, QuarantineTable, StartTable,
 };
+use super::recovery::RecoveryTable;
 use super::search::default_state;
 use super::tenants::TenantsTable;
-use super::recovery::RecoveryTable;
 use super::trust::TrustTable;
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
 use crate::isolation::IsolationSettings;
 use crate::lifecycle::Mode;
+use crate::policy::RecoverySettings;
 use crate::policy::tenant::TenantSettings;
 use crate::policy::{AuditSettings, Policy};
-use crate::policy::RecoverySettings;
 
 /// The name of the settings file.
 pub const SETTINGS_FILE: &str = "floe.toml";
@@ -507,16 +507,8 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
 
 /// Says what is wrong at a byte of a text.
 fn placed(at: usize, message: &str, text: &str) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+    let (line, column) = place(text, at);
     format!("line {line}, column {column}: {message}")
-    let (line, column) = place(text, span.start);
-    format!(
-        "line {line}, column {column}: {}",
-        error.message().trim_end()
-    )
 }
 
 /// The line and the column of a byte of a text, each from 1.

@@ -1,6 +1,6 @@
 //! What is done when a call fails, as it is done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use floe_loader_tests::fixtures::Fixture;
@@ -13,7 +13,6 @@ use floe_registry::{
     AnsweredBy, CallError, CircuitSettings, Deadlines, Fallback, Isolation, Mapping, Policy,
     QuarantineSettings, Recovery, RecoverySettings, Registry, Retry, Status, Substitute,
 };
-use parking_lot::Mutex;
 
 use super::{by, governed, may, records, two};
 
@@ -37,7 +36,7 @@ fn failing_as(
     let noted = calls.clone();
     let metadata = ExecutorMetadata::new(node_type).unwrap();
     let function = move |input: &Value, call: &floe_plugin_api::CallContext<'_>| {
-        let mut noted = noted.lock();
+        let mut noted = noted.lock().unwrap();
         noted.push((call.attempt(), input.clone()));
         match noted.len() <= times {
             true => Err(error()),
@@ -84,7 +83,12 @@ fn a_call_is_made_again_until_it_is_answered() {
         .collect();
     let transient = Some(ErrorKind::Transient);
     assert_eq!(kinds, [(1, transient), (2, transient), (3, None)]);
-    let attempts: Vec<_> = calls.lock().iter().map(|(attempt, _)| *attempt).collect();
+    let attempts: Vec<_> = calls
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(attempt, _)| *attempt)
+        .collect();
     assert_eq!(attempts, [1, 2, 3]);
 }
 
@@ -94,7 +98,7 @@ fn every_way_to_call_is_recovered_from() {
         let (_scene, registry) = registry(of(Recovery::none().then(retry(2))));
         let calls = failing(&registry, "own.do", 1, ErrorKind::Transient);
         assert_eq!(call(&registry).unwrap(), value!(7));
-        assert_eq!(calls.lock().len(), 2);
+        assert_eq!(calls.lock().unwrap().len(), 2);
     };
     let seven = value!(7);
     let far = || CallOptions::new().timeout(Duration::from_secs(60));
@@ -115,7 +119,7 @@ fn never_more_often_than_it_says() {
         assert_eq!(answer.status, Status::Failed);
         assert_eq!(answer.answered_by, AnsweredBy::Nobody);
         assert_eq!(answer.output.unwrap_err().kind(), ErrorKind::Transient);
-        assert_eq!(calls.lock().len(), attempts as usize);
+        assert_eq!(calls.lock().unwrap().len(), attempts as usize);
     }
 }
 
@@ -130,14 +134,25 @@ fn what_would_fail_again_is_not_retried() {
         let calls = failing(&registry, "own.do", 100, kind);
         let answer = registry.answer("own.do", &Value::Null, &CallOptions::new(), None);
         // Of a panic or a crash only the host can tell; what an executor says it is, is retried alike.
-        assert_eq!(calls.lock().len(), 1 + usize::from(retried), "{kind}");
-        assert_eq!(answer.passed_over.len(), 1, "{kind} {:?}", answer.passed_over);
+        assert_eq!(
+            calls.lock().unwrap().len(),
+            1 + usize::from(retried),
+            "{kind}"
+        );
+        assert_eq!(
+            answer.passed_over.len(),
+            1,
+            "{kind} {:?}",
+            answer.passed_over
+        );
     }
 }
 
 #[test]
 fn another_executor_answers_with_an_input_of_its_own() {
-    let mapping = Mapping::new().from_input("key", "/url").literal("mode", "stale");
+    let mapping = Mapping::new()
+        .from_input("key", "/url")
+        .literal("mode", "stale");
     let recovery = Recovery::none()
         .then(retry(2))
         .then(to("own.cache").input(mapping));
@@ -151,9 +166,15 @@ fn another_executor_answers_with_an_input_of_its_own() {
         value!({"key": "u", "mode": "stale"})
     );
     assert_eq!(answer.status, Status::Recovered);
-    assert_eq!(answer.answered_by, AnsweredBy::Fallback("own.cache".to_owned()));
-    assert_eq!((calls.lock().len(), others.lock().len()), (2, 1));
-    assert_eq!(calls.lock()[0].1, input, "the input is as it was");
+    assert_eq!(
+        answer.answered_by,
+        AnsweredBy::Fallback("own.cache".to_owned())
+    );
+    assert_eq!(
+        (calls.lock().unwrap().len(), others.lock().unwrap().len()),
+        (2, 1)
+    );
+    assert_eq!(calls.lock().unwrap()[0].1, input, "the input is as it was");
 }
 
 #[test]
@@ -214,7 +235,7 @@ fn a_deadline_bounds_the_waits_too() {
     let options = CallOptions::new().timeout(Duration::from_secs(60));
     let answer = registry.answer("own.do", &Value::Null, &options, None);
     assert_eq!(answer.output.unwrap_err().kind(), ErrorKind::Transient);
-    assert_eq!(calls.lock().len(), 1);
+    assert_eq!(calls.lock().unwrap().len(), 1);
     assert!(
         answer.passed_over[0].contains("does not fit"),
         "{:?}",
@@ -233,7 +254,7 @@ fn a_server_says_when_to_come_again() {
         .answer("own.do", &Value::Null, &options, None)
         .output
         .unwrap_err();
-    assert_eq!(calls.lock().len(), 1, "no sooner than it said");
+    assert_eq!(calls.lock().unwrap().len(), 1, "no sooner than it said");
 }
 
 #[test]
@@ -249,12 +270,12 @@ fn who_waits_can_be_called_off() {
     let options = CallOptions::new().cancellation(switch.clone());
     std::thread::scope(|scope| {
         let called = scope.spawn(|| registry.call_with("own.do", &Value::Null, &options));
-        floe_loader_tests::wait::until("it is called once", || calls.lock().len() == 1);
+        floe_loader_tests::wait::until(|| calls.lock().unwrap().len() == 1);
         switch.cancel();
         let error = called.join().unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transient);
     });
-    assert_eq!(calls.lock().len(), 1);
+    assert_eq!(calls.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -319,14 +340,15 @@ fn a_fallback_may_have_a_fallback() {
 
 #[test]
 fn a_caller_cannot_make_fallbacks_go_in_a_circle() {
-    let settings = RecoverySettings::default().executor("own.b", Recovery::none().then(to("own.a")));
+    let settings =
+        RecoverySettings::default().executor("own.b", Recovery::none().then(to("own.a")));
     let (_scene, registry) = registry(settings);
     let a = failing(&registry, "own.a", 100, ErrorKind::ExecutionError);
     let b = failing(&registry, "own.b", 100, ErrorKind::ExecutionError);
     let own = Recovery::none().then(to("own.b"));
     let answer = registry.answer("own.a", &Value::Null, &CallOptions::new(), Some(&own));
     assert_eq!(answer.status, Status::Failed);
-    assert_eq!((a.lock().len(), b.lock().len()), (1, 1));
+    assert_eq!((a.lock().unwrap().len(), b.lock().unwrap().len()), (1, 1));
 }
 
 #[test]
@@ -343,7 +365,7 @@ fn a_fallback_is_asked_for_permission_too() {
     assert_eq!(answer.output.unwrap(), value!("skipped"));
     let denied = answer.attempts[1].error.as_ref().unwrap();
     assert_eq!(denied.kind(), ErrorKind::DisabledForTenant);
-    assert_eq!(others.lock().len(), 0);
+    assert_eq!(others.lock().unwrap().len(), 0);
     // What is denied itself is not skipped.
     let error = registry
         .call_with("other.do", &Value::Null, &by("acme"))
@@ -368,19 +390,32 @@ fn a_crash_is_retried_where_that_does_no_harm() {
         });
         scene.install("hostile", &library);
         scene.isolation(Isolation::Worker);
-        let again = if told { retry(3).not_idempotent() } else { retry(3) };
+        let again = if told {
+            retry(3).not_idempotent()
+        } else {
+            retry(3)
+        };
         let recovery = RecoverySettings::default().plugin("hostile", Recovery::none().then(again));
         let registry = scene
             .builder()
             .policy(Policy::default().recovery(recovery))
             .circuit(CircuitSettings::default().panics(u32::MAX))
-            .quarantine(QuarantineSettings::default().openings(0).failed_starts(0).crashes(0))
+            .quarantine(
+                QuarantineSettings::default()
+                    .openings(0)
+                    .failed_starts(0)
+                    .crashes(0),
+            )
             .build()
             .unwrap();
         let order = value!({"what": "abort"});
         let answer = registry.answer("hostile.do", &order, &CallOptions::new(), None);
         let tried = answer.attempts.len();
-        assert_eq!(tried, attempts, "{manifest:?} {told}: {:?}", answer.passed_over);
+        assert_eq!(
+            tried, attempts,
+            "{manifest:?} {told}: {:?}",
+            answer.passed_over
+        );
         assert_eq!(answer.output.unwrap_err().kind(), ErrorKind::Crashed);
     }
 }

@@ -83,9 +83,7 @@ fn a_plugin_that_was_called_before_is_denied_by_the_next_policy() {
     let count = counting(&registry, "own.count");
     let handle = registry.get("own.count").unwrap();
     handle.call(&Value::Null).unwrap();
-    registry
-        .set_policy(&two(&may(&["other.*"])))
-        .unwrap();
+    registry.set_policy(&two(&may(&["other.*"]))).unwrap();
     assert_eq!(every_way(&registry, "own.count", &by("acme")).len(), WAYS);
     handle.call(&Value::Null).unwrap_err();
     assert_eq!(count.load(Ordering::SeqCst), 1);
@@ -124,10 +122,8 @@ fn a_policy_that_contradicts_itself_leaves_the_one_before() {
     let registry = governed(&scene, &two(&may(&["own.*"]))).build().unwrap();
     let count = counting(&registry, "own.count");
     let circle = floe_registry::Fallback::new("own.count".parse().unwrap());
-    let recovery = floe_registry::RecoverySettings::default().executor(
-        "own.count",
-        floe_registry::Recovery::none().then(circle),
-    );
+    let recovery = floe_registry::RecoverySettings::default()
+        .executor("own.count", floe_registry::Recovery::none().then(circle));
     let error = registry
         .set_policy(&Policy::default().recovery(recovery))
         .unwrap_err();

@@ -64,7 +64,13 @@ fn without_tenants_there_is_one() {
     registry.call("own.nothing", &Value::Null).unwrap_err();
     let told: Vec<_> = records(&scene)
         .iter()
-        .map(|record| (record.tenant.clone(), record.node_type.clone(), record.status))
+        .map(|record| {
+            (
+                record.tenant.clone(),
+                record.node_type.clone(),
+                record.status,
+            )
+        })
         .collect();
     let said = |node_type: &str, status| {
         let tenant = Some("default".to_owned());
@@ -84,7 +90,12 @@ fn where_there_are_tenants_there_is_a_record() {
     let scene = Scene::new();
     let state = scene.root().join("state");
     let policy = two(&may(&["own.*"]));
-    let registry = scene.builder().state(&state).policy(policy).build().unwrap();
+    let registry = scene
+        .builder()
+        .state(&state)
+        .policy(policy)
+        .build()
+        .unwrap();
     echo(&registry, "own.echo");
     registry
         .call_with("own.echo", &Value::Null, &by("acme"))
@@ -128,9 +139,7 @@ fn what_is_recorded_of_inputs_is_masked() {
     let registry = governed(&scene, &two(&rules)).build().unwrap();
     echo(&registry, "own.echo");
     let input = value!({"user": {"password": "hunter2", "name": "ann"}});
-    registry
-        .call_with("own.echo", &input, &by("acme"))
-        .unwrap();
+    registry.call_with("own.echo", &input, &by("acme")).unwrap();
     let text = std::fs::read_to_string(record(&scene)).unwrap();
     assert!(!text.contains("hunter2"), "{text}");
     let masked = Some(value!({"user": {"password": "***", "name": "ann"}}));
@@ -179,7 +188,9 @@ fn who_may_read_it() {
     }
     let read = |caller: CallOptions, filter: AuditFilter| -> Result<Vec<String>, AuditError> {
         let records = registry.audit(&caller, &filter)?;
-        Ok(records.map(|record| record.unwrap().tenant.unwrap()).collect())
+        Ok(records
+            .map(|record| record.unwrap().tenant.unwrap())
+            .collect())
     };
     let all = AuditFilter::default;
     let lead = || CallOptions::new().tenant("acme").role("lead");

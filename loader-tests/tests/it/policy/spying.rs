@@ -5,9 +5,7 @@
 
 use floe_loader_tests::scene::Scene;
 use floe_plugin_api::{ErrorKind, Value, value};
-use floe_registry::{
-    CallError, Isolation, IsolationRule, Profile, Registry, TenantRules, offers,
-};
+use floe_registry::{CallError, Isolation, IsolationRule, Profile, Registry, TenantRules, offers};
 
 use super::{by, governed, may, spied, two};
 
@@ -31,9 +29,8 @@ fn tell(scene: &Scene, registry: &Registry, way: &str) -> Result<Value, CallErro
 fn ways_found(rules: &TenantRules) -> Vec<&'static str> {
     let scene = spied();
     let registry = governed(&scene, &two(rules)).build().unwrap();
-    let found = |way: &&str| {
-        tell(&scene, &registry, way).is_ok_and(|told| told.as_str() == Some(SECRET))
-    };
+    let found =
+        |way: &&str| tell(&scene, &registry, way).is_ok_and(|told| told.as_str() == Some(SECRET));
     WAYS.into_iter().filter(found).collect()
 }
 
@@ -52,13 +49,9 @@ fn in_a_worker_only_what_the_system_shares_is_shared() {
     let mut scene = spied();
     scene.isolation(Isolation::InProcess);
     let registry = governed(&scene, &two(&rules)).build().unwrap();
-    let found = |way: &&str| {
-        tell(&scene, &registry, way).is_ok_and(|told| told.as_str() == Some(SECRET))
-    };
-    assert_eq!(
-        WAYS.into_iter().filter(found).collect::<Vec<_>>(),
-        ["file"]
-    );
+    let found =
+        |way: &&str| tell(&scene, &registry, way).is_ok_and(|told| told.as_str() == Some(SECRET));
+    assert_eq!(WAYS.into_iter().filter(found).collect::<Vec<_>>(), ["file"]);
 }
 
 #[test]
@@ -82,8 +75,10 @@ fn in_a_strict_worker_there_is_no_way() {
     }
     // Each tenant has a worker of its own.
     let workers = registry.stats().workers.live;
-    let whose: std::collections::BTreeSet<_> =
-        workers.iter().map(|worker| worker.scope.to_string()).collect();
+    let whose: std::collections::BTreeSet<_> = workers
+        .iter()
+        .map(|worker| worker.scope.to_string())
+        .collect();
     assert_eq!(whose, ["acme".to_owned(), "globex".to_owned()].into());
 }
 

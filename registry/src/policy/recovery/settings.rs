@@ -8,7 +8,7 @@ use floe_plugin_api::ErrorKind;
 
 use super::fallback::Source;
 use super::kinds::{NEVER_RECOVERED, NEVER_RETRIED};
-use super::{ErrorKinds, Recovery, Retry, Strategy};
+use super::{ErrorKinds, Mapping, Recovery, Retry, Strategy};
 use crate::graph::Graph;
 use crate::id::PluginId;
 
@@ -169,7 +169,7 @@ fn check_list(recovery: &Recovery) -> Result<(), (usize, RecoveryFlaw)> {
             }
             Strategy::Fallback(each) => {
                 fallback = Some(each.to.node_type().to_owned());
-                let fields = each.input.iter().flat_map(|input| input.fields());
+                let fields = each.input.iter().flat_map(Mapping::fields);
                 for (field, source) in fields {
                     match source {
                         Source::Input(pointer)

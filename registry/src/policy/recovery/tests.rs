@@ -129,8 +129,10 @@ fn decisions() {
             Fails("never recovered from"),
         ),
     ] {
-        let mut retry = Retry::default();
-        retry.not_idempotent = anyway;
+        let retry = Retry {
+            not_idempotent: anyway,
+            ..Retry::default()
+        };
         let recovery = recovery(retry);
         let mut course = Course::new(&recovery);
         let failure = Failure {
