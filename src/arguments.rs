@@ -20,7 +20,7 @@ Exit codes:
   1  the executor returned an error, a plugin is unhealthy, this machine has a problem, or a file
      could not be read or written
   2  usage: an argument, JSON, a setting, an input or a configuration does not fit
-  3  not found, rejected or incompatible; of many plugins, one that could not be started
+  3  not found, rejected, incompatible or not allowed; of many plugins, one that could not be started
   4  a contained fault of the plugin: panic, crash or time-out"
     };
 }

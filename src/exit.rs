@@ -29,6 +29,7 @@ impl Exit {
                 Self::Contained
             }
             ErrorKind::InvalidParameters | ErrorKind::Configuration => Self::Usage,
+            ErrorKind::DisabledForTenant => Self::Refused,
             _ => Self::Failed,
         }
     }

@@ -117,7 +117,7 @@ pub struct ParseIsolationError {
 
 /// What is said of where plugins run. What is not said is as a more general rule says, and by default as
 /// [`WorkerTerms`] says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct IsolationRule {
     /// Where they run.
@@ -143,7 +143,7 @@ pub struct IsolationRule {
 }
 
 /// How long a worker without a call is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Patience {
     /// As long as its instance lives.

@@ -32,8 +32,8 @@ use crate::handle::Handle;
 use crate::id::{Digest, Reference};
 use crate::info::{Changes, Inspection};
 use crate::lifecycle::{
-    Disk, Gate, Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders, Supervisor,
-    resolve,
+    Bounds, Disk, Gate, Ground, Instances, Line, Lodging, Mode, Owner, Parts, Recorders,
+    Supervisor, resolve,
 };
 use crate::schema::Schemas;
 
@@ -126,8 +126,10 @@ impl Registry {
         let ground = Ground::new(
             disk,
             Instances::new(builder.instances),
-            builder.deadlines,
-            builder.circuit,
+            Bounds {
+                deadlines: builder.deadlines,
+                circuit: builder.circuit,
+            },
             Recorders::new(builder.statistics),
             isolation,
             gate,

@@ -28,9 +28,12 @@ pub(crate) fn run(arguments: &Call, session: &Session, output: &Output) -> Resul
         None => handle,
         Some(config) => handle.configured(config),
     };
-    handle
-        .validate(&input)
-        .map_err(|error| with_description(&handle, error))?;
+    // Who may not call it does not learn what it takes: the call is refused, and on record.
+    if handle.authorize(&arguments.caller.options()).is_ok() {
+        handle
+            .validate(&input)
+            .map_err(|error| with_description(&handle, error))?;
+    }
     let answer = call(&handle, &input, arguments)?;
     value::print(&answer, output)?;
     Ok(Exit::Done)

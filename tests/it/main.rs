@@ -24,6 +24,7 @@ mod lookup;
 mod new;
 mod output;
 mod plugins;
+mod policy;
 mod quarantine;
 mod sandbox;
 mod sign;

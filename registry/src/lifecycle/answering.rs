@@ -14,6 +14,7 @@ use floe_plugin_api::{CallOptions, Value};
 
 use super::calling::Wanted;
 use super::gate::{Caller, Permit, Rules};
+use super::line::Line;
 use super::supervisor::Supervisor;
 use super::target::Target;
 use crate::error::CallError;
@@ -104,6 +105,21 @@ impl Trail {
 }
 
 impl Supervisor {
+    /// Whether the rules let somebody call what a handle leads to.
+    pub(crate) fn authorize(&self, line: &Line, options: &CallOptions) -> Result<(), CallError> {
+        let target = line.track().answer(self)?;
+        let caller = Arc::new(Caller::of(options));
+        let kind = &target.slot().id().kind;
+        Permit::ask(
+            &self.gate().rules(),
+            false,
+            &caller,
+            target.node_type(),
+            kind,
+        )?;
+        Ok(())
+    }
+
     /// The answer to a call.
     pub(crate) fn answer_to(self: &Arc<Self>, asked: &Asked<'_, '_>) -> Answer {
         self.go_on(asked, None)

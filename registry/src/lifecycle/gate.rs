@@ -82,8 +82,8 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Has calls that begin from now on go by other rules; gives those before.
-    pub(crate) fn replace(&self, policy: &Policy) -> Result<Arc<Rules>, PolicyError> {
+    /// Has calls that begin from now on go by other rules.
+    pub(crate) fn replace(&self, policy: &Policy) -> Result<(), PolicyError> {
         let _turn = self.replacing.lock();
         let before = self.rules.load_full();
         let rules = Rules::new(policy, Some(&before))?;
@@ -92,7 +92,7 @@ impl Gate {
         }
         self.rules.store(Arc::new(rules));
         self.note();
-        Ok(before)
+        Ok(())
     }
 
     fn begin_record(&self) -> Result<(), PolicyError> {
@@ -234,7 +234,7 @@ impl Permit {
             let shared = slot.manifest().stateless
                 && tenant.shares()
                 && !isolation.tenants.contains_key(&**tenant.name());
-            lodging.tenant = (!shared).then(|| tenant.name().clone());
+            lodging.tenant = (!shared).then(|| tenant.tenancy().clone());
         }
         lodging
     }

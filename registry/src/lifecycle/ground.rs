@@ -52,6 +52,12 @@ pub(crate) struct Disk {
     pub(crate) quarantine: QuarantineSettings,
 }
 
+/// What plugins are held to.
+pub(crate) struct Bounds {
+    pub(crate) deadlines: Deadlines,
+    pub(crate) circuit: CircuitSettings,
+}
+
 /// What stays when generations go.
 #[derive(Default)]
 struct Memory {
@@ -67,8 +73,7 @@ impl Ground {
     pub(crate) fn new(
         disk: Disk,
         instances: Instances,
-        deadlines: Deadlines,
-        circuit: CircuitSettings,
+        bounds: Bounds,
         recorders: Recorders,
         isolation: Arc<ArcSwap<IsolationSettings>>,
         gate: Gate,
@@ -84,8 +89,8 @@ impl Ground {
             warden: Arc::default(),
             instances,
             events: Bus::new(events),
-            deadlines,
-            circuit,
+            deadlines: bounds.deadlines,
+            circuit: bounds.circuit,
             recorders,
             isolation,
             roster: Roster::default(),

@@ -93,13 +93,13 @@ impl Held {
 impl Held {
     /// How many are a tenant's.
     fn count_of(&self, tenant: &str) -> usize {
-        let own = |key: &Key| key.lodging.tenant.as_deref() == Some(tenant);
+        let own = |key: &Key| key.lodging.tenant() == Some(tenant);
         self.cache.iter().filter(|(key, _)| own(key)).count()
     }
 
     /// The one of a tenant's that gives way.
     fn give_way_of(&mut self, tenant: &str) -> Option<Arc<Running>> {
-        let own = |key: &Key| key.lodging.tenant.as_deref() == Some(tenant);
+        let own = |key: &Key| key.lodging.tenant() == Some(tenant);
         let mut oldest_first = self.cache.iter().rev().filter(|(key, _)| own(key));
         let unused = oldest_first
             .clone()
@@ -175,7 +175,7 @@ impl Instances {
     /// Keeps an instance; others give way.
     pub(crate) fn insert(&self, running: &Arc<Running>) -> Result<(), Retired> {
         let mut evicted = Vec::new();
-        let tenant = running.key().lodging.tenant.as_deref();
+        let tenant = running.key().lodging.tenant();
         let most = tenant.and_then(|tenant| running.slot().ground().gate.most_instances(tenant));
         {
             let mut held = self.held.lock();

@@ -52,7 +52,7 @@ pub(crate) use catalog::{Catalog, Entry, Need};
 pub use catalog::{Mode, Standing};
 pub(crate) use gate::Gate;
 pub use ground::Statistics;
-pub(crate) use ground::{Disk, Ground, Recorders};
+pub(crate) use ground::{Bounds, Disk, Ground, Recorders};
 pub use health::{HealthReport, PluginHealth};
 pub use instances::CacheStats;
 pub(crate) use instances::Instances;

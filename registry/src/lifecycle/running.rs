@@ -19,6 +19,7 @@ use crate::event::{Ending, Event};
 use crate::host::Instance;
 use crate::id::Scope;
 use crate::isolation::Isolation;
+use crate::policy::Tenancy;
 use crate::schema::Secrets;
 use crate::stats::Recorder;
 
@@ -33,7 +34,7 @@ pub(crate) struct Key {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Lodging {
     /// The tenant whose it is, where there are tenants and it is not shared.
-    pub(crate) tenant: Option<Arc<str>>,
+    pub(crate) tenant: Option<Arc<Tenancy>>,
     pub(crate) scope: Scope,
     /// The digest of what a caller configured, and that itself.
     pub(crate) config: Option<Override>,
@@ -47,9 +48,14 @@ impl Lodging {
         config: None,
     };
 
+    /// The tenant's name, where it is a tenant's.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_ref().map(|tenancy| &*tenancy.name)
+    }
+
     /// For whom it is, in one word: a tenant's own scopes are below its name.
     pub(crate) fn whose(&self) -> Scope {
-        match &self.tenant {
+        match self.tenant() {
             None => self.scope.clone(),
             Some(tenant) if self.scope.is_default() => Scope::new(tenant),
             Some(tenant) => Scope::new(&format!("{tenant}/{}", self.scope)),

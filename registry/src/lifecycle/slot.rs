@@ -251,15 +251,10 @@ impl Slot {
     /// Where an instance of it runs for somebody.
     pub(crate) fn held(&self, lodging: &Lodging) -> Held {
         let settings = self.ground.isolation.load();
-        let Some(tenant) = &lodging.tenant else {
-            return settings.held(self.id(), lodging.scope.as_str(), None);
-        };
-        let rules = self.ground.gate.rules();
-        let own = rules
-            .tenants
-            .of(tenant)
-            .and_then(|tenant| tenant.isolation());
-        settings.held(self.id(), tenant, own.as_ref())
+        match &lodging.tenant {
+            None => settings.held(self.id(), lodging.scope.as_str(), None),
+            Some(tenancy) => settings.held(self.id(), &tenancy.name, tenancy.isolation.as_ref()),
+        }
     }
 
     pub(crate) const fn places(&self) -> &Arc<Places> {

@@ -9,6 +9,7 @@ use floe_plugin_api::{Error, ErrorKind, Result, Value};
 use super::Supervisor;
 use super::slot::Slot;
 use crate::host::Route;
+use crate::policy::Tenancy;
 
 /// An instance's way to ask its host: it says which build it is, as what a build may call depends on
 /// the dependencies that it declares.
@@ -17,7 +18,7 @@ pub(crate) struct Voice {
     supervisor: Weak<Supervisor>,
     slot: Arc<Slot>,
     /// The tenant whose the instance is.
-    tenant: Option<Arc<str>>,
+    tenant: Option<Arc<Tenancy>>,
     silent: AtomicBool,
 }
 
@@ -25,7 +26,7 @@ impl Voice {
     pub(crate) const fn new(
         supervisor: Weak<Supervisor>,
         slot: Arc<Slot>,
-        tenant: Option<Arc<str>>,
+        tenant: Option<Arc<Tenancy>>,
     ) -> Self {
         Self {
             supervisor,
@@ -57,8 +58,9 @@ impl Route for Voice {
         let Some(supervisor) = self.supervisor.upgrade() else {
             return Err(self.refused(node_type, "the registry that started it is gone"));
         };
+        let tenant = self.tenant.as_ref().map(|tenancy| &*tenancy.name);
         supervisor
-            .call_for(&self.slot, self.tenant.as_deref(), node_type, input, call)
+            .call_for(&self.slot, tenant, node_type, input, call)
             .map_err(|error| error.to_api())
     }
 }

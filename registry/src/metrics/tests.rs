@@ -150,6 +150,7 @@ fn stats() -> Stats {
             retired_generations: 2,
             retired_bytes: 1_000,
         },
+        tenants: BTreeMap::new(),
         abandoned: vec![Abandoned {
             thread: "floe-worker-1".to_owned(),
             plugin: "text 1.2.0".to_owned(),

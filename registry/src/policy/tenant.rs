@@ -184,6 +184,7 @@ impl Tenants {
                 rules: Rules::new(rules),
                 quota: Quota::new(rules, before.map(|before| &before.quota)),
                 data: Data::new(&rules.data),
+                tenancy: Arc::new(Tenancy::new(&name, rules)),
                 recorded: Filter::new(&rules.audit.mask, Replace::Mask),
                 name: Arc::clone(&name),
                 settings: rules.clone(),
@@ -270,10 +271,36 @@ impl<'a> Allowed<'a> {
     }
 }
 
+/// Whose an instance is, and where the tenant's are to run: what is to be held otherwise is another one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tenancy {
+    pub(crate) name: Arc<str>,
+    /// What is said beside what holds for everybody.
+    pub(crate) isolation: Option<IsolationRule>,
+}
+
+impl Tenancy {
+    fn new(name: &Arc<str>, rules: &TenantRules) -> Self {
+        let TenantRules {
+            isolation,
+            worker_memory,
+            ..
+        } = rules;
+        let mut rule = isolation.clone().unwrap_or_default();
+        rule.memory = rule.memory.into_iter().chain(*worker_memory).min();
+        let is_said = isolation.is_some() || worker_memory.is_some();
+        Self {
+            name: Arc::clone(name),
+            isolation: is_said.then_some(rule),
+        }
+    }
+}
+
 /// One tenant.
 #[derive(Debug)]
 pub(crate) struct Tenant {
     name: Arc<str>,
+    tenancy: Arc<Tenancy>,
     settings: TenantRules,
     rules: Rules,
     quota: Quota,
@@ -292,22 +319,15 @@ impl Tenant {
         &self.settings
     }
 
-    /// Where its instances run, beside what is said for everybody.
-    pub(crate) fn isolation(&self) -> Option<IsolationRule> {
-        let TenantRules {
-            isolation,
-            worker_memory,
-            ..
-        } = &self.settings;
-        let mut rule = isolation.clone().unwrap_or_default();
-        rule.memory = rule.memory.into_iter().chain(*worker_memory).min();
-        (isolation.is_some() || worker_memory.is_some()).then_some(rule)
+    /// Whose its instances are.
+    pub(crate) const fn tenancy(&self) -> &Arc<Tenancy> {
+        &self.tenancy
     }
 
     /// Whether it shares instances of stateless plugins with others. One that is to be held otherwise than
     /// others are cannot.
     pub(crate) fn shares(&self) -> bool {
-        self.settings.share && self.isolation().is_none()
+        self.settings.share && self.tenancy.isolation.is_none()
     }
 
     /// An input as it is put on record, if it is.

@@ -3,6 +3,7 @@
 use floe_plugin_api::{CallOptions, Value};
 
 use super::Registry;
+use crate::error::CallError;
 use crate::event::Ending;
 use crate::handle::Handle;
 use crate::policy::tenant::PolicyWarning;
@@ -39,14 +40,12 @@ impl Registry {
     /// It contradicts itself, or calls cannot be put on record. Then the one before it still holds.
     pub fn set_policy(&self, policy: &Policy) -> Result<Vec<PolicyWarning>, PolicyError> {
         let ground = self.supervisor().ground();
-        let before = ground.gate.replace(policy)?;
+        ground.gate.replace(policy)?;
         let now = ground.gate.rules();
         ground.instances.close_all(Ending::Stopped, |key| {
-            let Some(tenant) = key.lodging.tenant.as_deref() else {
-                return false;
-            };
-            let (before, now) = (before.tenants.of(tenant), now.tenants.of(tenant));
-            now.is_none_or(|now| before.is_none_or(|before| before.isolation() != now.isolation()))
+            let tenancy = key.lodging.tenant.as_ref();
+            let now = |name: &str| now.tenants.of(name).map(|tenant| tenant.tenancy());
+            tenancy.is_some_and(|tenancy| now(&tenancy.name) != Some(tenancy))
         });
         let warnings = self.policy_warnings();
         for warning in &warnings {
@@ -106,6 +105,16 @@ impl Registry {
 }
 
 impl Handle {
+    /// Whether the policy, as it is now, lets the caller call the executor. Nothing is called, counted or put on
+    /// record.
+    ///
+    /// # Errors
+    ///
+    /// It does not, and which rule says so; or nothing answers any more.
+    pub fn authorize(&self, caller: &CallOptions) -> Result<(), CallError> {
+        self.line().supervisor().authorize(self.line(), caller)
+    }
+
     /// Calls the executor, and tells all that led to the answer; see [`Registry::answer`].
     #[must_use]
     pub fn answer(

@@ -205,7 +205,7 @@ impl Registry {
         }
         for running in ground.instances.all() {
             // One whose tenant is there no more has calls in it still.
-            if let Some(tenant) = &running.key().lodging.tenant {
+            if let Some(tenant) = running.key().lodging.tenant() {
                 stats.entry(tenant.to_string()).or_default().instances += 1;
             }
         }

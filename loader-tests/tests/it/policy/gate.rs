@@ -193,3 +193,62 @@ fn only_the_gate_lets_through() {
     // The first is the other end: a worker, which its host alone can ask.
     assert_eq!(executes, ["isolate/serve/mod.rs", "lifecycle/running.rs"]);
 }
+
+#[test]
+fn another_rule_of_isolation_holds_from_the_next_call_on() {
+    let mut scene = spied();
+    scene.isolation(floe_registry::Isolation::InProcess);
+    let rules = may(&["spy.*"]);
+    let registry = governed(&scene, &two(&rules)).build().unwrap();
+    let whose = || {
+        let called = registry.call_with("spy.whose", &Value::Null, &by("acme"));
+        assert_eq!(called.unwrap(), value!("acme"));
+        let live = registry.cache().list();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live[0].isolation
+    };
+    assert_eq!(whose(), floe_registry::Isolation::InProcess);
+    let worker = floe_registry::IsolationRule::new(floe_registry::Isolation::Worker);
+    registry
+        .set_policy(&two(&rules.clone().isolation(worker)))
+        .unwrap();
+    assert_eq!(whose(), floe_registry::Isolation::Worker);
+    registry.set_policy(&two(&rules)).unwrap();
+    assert_eq!(whose(), floe_registry::Isolation::InProcess);
+}
+
+#[test]
+fn instances_are_shared_where_the_plugin_and_both_tenants_say_so() {
+    for (stateless, share, expected) in [
+        (false, [true, true], 2),
+        (true, [false, false], 2),
+        (true, [true, false], 2),
+        (true, [true, true], 1),
+    ] {
+        let scene = Scene::empty();
+        let library =
+            floe_loader_tests::library::Library::of(floe_loader_tests::fixtures::Fixture::Spy);
+        let library = library.with_manifest(|manifest| {
+            if stateless {
+                manifest["stateless"] = true.into();
+            }
+        });
+        scene.install("spy", &library);
+        let rules = |share: bool| match share {
+            true => may(&["spy.*"]).share(),
+            false => may(&["spy.*"]),
+        };
+        let tenants = TenantSettings::default()
+            .tenant("acme", rules(share[0]))
+            .tenant("globex", rules(share[1]));
+        let registry = governed(&scene, &Policy::default().tenants(tenants))
+            .build()
+            .unwrap();
+        for tenant in ["acme", "globex"] {
+            let whose = registry.call_with("spy.whose", &Value::Null, &by(tenant));
+            assert_eq!(whose.unwrap(), value!(tenant));
+        }
+        let live = registry.cache().list();
+        assert_eq!(live.len(), expected, "{stateless} {share:?} {live:?}");
+    }
+}
