@@ -465,8 +465,7 @@ impl Supervisor {
             Err(overrun) => {
                 // One that did not come to the executor is no call of it.
                 if overrun.inside.is_some()
-                    && let Some(recorder) =
-                        self.ground().recorders.of(slot.id(), target.node_type())
+                    && let Some(recorder) = target.recorder()
                 {
                     recorder.count_error(floe_plugin_api::ErrorKind::ExecutionTimeout);
                 }

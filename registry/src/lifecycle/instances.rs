@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use lru::LruCache;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -51,7 +52,7 @@ pub(crate) struct Instances {
 }
 
 struct Held {
-    cache: LruCache<Key, Arc<Running>>,
+    cache: LruCache<Key, Arc<Running>, RandomState>,
     weight: u64,
     /// Those of functions of this program, which cannot be started again.
     pinned: HashMap<u64, Arc<Running>>,
@@ -118,7 +119,7 @@ impl Instances {
         Self {
             held: Mutex::new(Held {
                 // Its own bound is not used, as weight bounds it too.
-                cache: LruCache::unbounded(),
+                cache: LruCache::unbounded_with_hasher(RandomState::default()),
                 weight: 0,
                 pinned: HashMap::new(),
                 of: HashMap::new(),

@@ -67,9 +67,7 @@ impl Occupied {
     /// Opens a door to it, unless it is only tried.
     pub(crate) fn open(&self, door: &Arc<Door<Bound>>, target: &Target) {
         if self.came != Came::Tried {
-            let slot = target.slot();
-            let recorders = &slot.ground().recorders;
-            let recorder = recorders.of(slot.id(), target.node_type());
+            let recorder = target.recorder().cloned();
             self.running.open(door, target.operation(), recorder);
         }
     }
@@ -83,13 +81,11 @@ impl Occupied {
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
-        let slot = target.slot();
-        let recorder = slot.ground().recorders.of(slot.id(), target.node_type());
-        permit.reaches(slot);
+        permit.reaches(target.slot());
         let called = self.running.execute(
             permit,
             target.operation(),
-            recorder.as_deref(),
+            target.recorder().map(Arc::as_ref),
             input,
             call,
             output,

@@ -1,6 +1,6 @@
 //! An executor of a build, resolved.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{ExecutorMetadata, Value};
@@ -10,12 +10,15 @@ use super::gate::Permit;
 use super::running::Bound;
 use super::slot::Slot;
 use crate::error::CallError;
+use crate::stats::Recorder;
 
 /// An executor of a build. A call through it looks nothing up.
 pub(crate) struct Target {
     slot: Arc<Slot>,
     operation: u32,
     door: Arc<Door<Bound>>,
+    /// What counts its calls, as soon as one is made.
+    recorder: OnceLock<Option<Arc<Recorder>>>,
 }
 
 impl Target {
@@ -24,6 +27,7 @@ impl Target {
             slot,
             operation,
             door: Arc::new(Door::new()),
+            recorder: OnceLock::new(),
         }
     }
 
@@ -42,6 +46,15 @@ impl Target {
     /// What is known of the executor without running it.
     pub(crate) fn metadata(&self) -> Option<&ExecutorMetadata> {
         self.slot.executor(self.operation)
+    }
+
+    /// What counts its calls; nothing where none are counted.
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        let recorder = self.recorder.get_or_init(|| {
+            let recorders = &self.slot.ground().recorders;
+            recorders.of(self.slot.id(), self.node_type())
+        });
+        recorder.as_ref()
     }
 
     pub(crate) fn node_type(&self) -> &str {

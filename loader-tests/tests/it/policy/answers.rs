@@ -440,3 +440,32 @@ fn what_became_of_failures_is_counted() {
     assert_eq!(stats.last.len(), 3, "{stats:?}");
     assert_eq!(stats.recovery_rate, Some(2.0 / 3.0));
 }
+
+#[test]
+fn who_waits_to_call_again_keeps_no_thread_of_the_registrys() {
+    /// More than there are threads for calls with a deadline.
+    const WAITING: usize = 80;
+    let hour = Duration::from_secs(3600);
+    let long = Retry::default()
+        .initial(hour)
+        .longest(hour)
+        .jitter(floe_registry::Jitter::None);
+    let (_scene, registry) = registry(of(Recovery::none().then(long)));
+    let calls = failing(&registry, "own.do", usize::MAX, ErrorKind::Transient);
+    failing(&registry, "own.good", 0, ErrorKind::Transient);
+    let switch = Cancellation::new();
+    let day = CallOptions::new().timeout(24 * hour);
+    let options = day.clone().cancellation(switch.clone());
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|_| scope.spawn(|| registry.call_with("own.do", &Value::Null, &options)))
+            .collect();
+        floe_loader_tests::wait::until(|| calls.lock().unwrap().len() == WAITING);
+        let good = registry.call_with("own.good", &value!(1), &day);
+        assert_eq!(good.unwrap(), value!(1));
+        switch.cancel();
+        for call in waiting {
+            call.join().unwrap().unwrap_err();
+        }
+    });
+}
