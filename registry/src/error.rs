@@ -178,6 +178,26 @@ impl PluginError {
         self
     }
 
+    /// Withholds each text of it that is not to be seen, and lets its details be looked at.
+    pub(crate) fn screen(
+        &mut self,
+        is_withheld: impl Fn(&str) -> bool,
+        details: impl FnOnce(Value) -> Value,
+    ) {
+        let screen = |text: &mut String| {
+            if is_withheld(text) {
+                "what the plugin says names another tenant, and is withheld".clone_into(text);
+            }
+        };
+        screen(&mut self.message);
+        let mut next = self.cause.as_deref_mut();
+        while let Some(cause) = next {
+            screen(&mut cause.message);
+            next = cause.next.as_deref_mut();
+        }
+        self.details = details(std::mem::take(&mut self.details));
+    }
+
     /// The causes, from the nearest to the farthest.
     pub fn causes(&self) -> impl Iterator<Item = &str> {
         let mut next = self.cause.as_deref();
@@ -516,6 +536,16 @@ pub struct ConvertError {
 const _: () = assert!(size_of::<Result<Value, CallError>>() == size_of::<Value>());
 
 impl CallError {
+    /// The same, without the name of something that is not the caller's to know.
+    pub(crate) fn without_suggestion(mut self) -> Self {
+        if let Self::Lookup(error) = &mut self
+            && let LookupError::NotFound { nearest, .. } = &mut **error
+        {
+            *nearest = None;
+        }
+        self
+    }
+
     /// What sort of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -49,7 +49,8 @@ impl Handle {
         Self(self.0.configured(config))
     }
 
-    /// Calls the executor, with no run, deadline or tenant set.
+    /// Calls the executor, with no run, deadline or tenant set. Where the policy has tenants, it is denied:
+    /// [`Handle::call_with`] names one.
     ///
     /// # Errors
     ///
@@ -81,9 +82,34 @@ impl Handle {
         I: Serialize + ?Sized,
         O: DeserializeOwned,
     {
+        self.converting(input, |input| self.call(input))
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::call_with`]; also when a value does not fit its type.
+    pub fn call_typed_with<I, O>(&self, input: &I, options: &CallOptions) -> Result<O, CallError>
+    where
+        I: Serialize + ?Sized,
+        O: DeserializeOwned,
+    {
+        self.converting(input, |input| self.call_with(input, options))
+    }
+
+    fn converting<I, O>(
+        &self,
+        input: &I,
+        call: impl FnOnce(&Value) -> Result<Value, CallError>,
+    ) -> Result<O, CallError>
+    where
+        I: Serialize + ?Sized,
+        O: DeserializeOwned,
+    {
         let input = Value::from_serialize(input)
             .map_err(|source| self.unconverted(Subject::Input, source))?;
-        let output = self.call(&input)?;
+        let output = call(&input)?;
         output
             .to_typed()
             .map_err(|source| self.unconverted(Subject::Output, source))
@@ -98,7 +124,8 @@ impl Handle {
         }))
     }
 
-    /// Maps the plugin's code now, instead of at the first call. Does not start it.
+    /// Maps the plugin's code now, instead of at the first call. Does not start it. This, [`Handle::describe`] and
+    /// [`Handle::validate`] are the host's own: the policy is not asked. [`Handle::authorize`] asks it.
     ///
     /// # Errors
     ///

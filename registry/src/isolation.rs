@@ -438,12 +438,15 @@ impl IsolationSettings {
     pub(crate) fn held(
         &self,
         plugin: &PluginId,
-        tenant: &str,
+        names: &[&str],
         policy: Option<&IsolationRule>,
     ) -> Held {
         // Nobody in particular has no name.
-        let tenant = self.tenants.get(tenant).filter(|_| !tenant.is_empty());
-        let particular = || tenant.into_iter().chain(policy);
+        let named = || names.iter().filter(|name| !name.is_empty());
+        let particular = || {
+            let own = named().filter_map(|name| self.tenants.get(*name));
+            own.chain(policy)
+        };
         let asked = particular().filter_map(|rule| rule.isolation).max();
         let isolation = self.of(plugin).max(asked.unwrap_or(Isolation::InProcess));
         if isolation == Isolation::InProcess {
@@ -476,7 +479,7 @@ mod tests {
     /// How `jq` is held for somebody, in a worker.
     #[track_caller]
     fn terms(settings: &IsolationSettings, scope: &str) -> WorkerTerms {
-        match settings.held(&jq(), scope, None) {
+        match settings.held(&jq(), &[scope], None) {
             Held::Worker(terms) => *terms,
             Held::InProcess => panic!("in process: {settings:?}"),
         }
@@ -504,8 +507,8 @@ mod tests {
     fn where_nothing_is_said_a_plugin_runs_in_process() {
         let settings = IsolationSettings::default();
         assert_eq!(settings.of(&jq()), Isolation::InProcess);
-        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
-        assert_eq!(settings.held(&jq(), "acme", None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &[""], None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &["acme"], None), Held::InProcess);
     }
 
     #[test]
@@ -559,7 +562,7 @@ mod tests {
             ),
         ] {
             assert_eq!(settings.of(&jq()), expected, "{settings:?}");
-            let held = settings.held(&jq(), "", None);
+            let held = settings.held(&jq(), &[""], None);
             assert_eq!(held == Held::InProcess, expected == here, "{settings:?}");
         }
     }
@@ -616,8 +619,8 @@ mod tests {
             .plugin("jq", Isolation::InProcess)
             .tenant("acme", Isolation::Worker);
         assert_eq!(terms(&settings, "acme"), WorkerTerms::default());
-        assert_eq!(settings.held(&jq(), "other", None), Held::InProcess);
-        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &["other"], None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &[""], None), Held::InProcess);
         assert_eq!(settings.of(&jq()), Isolation::InProcess);
 
         let settings =
@@ -692,7 +695,7 @@ mod tests {
     #[test]
     fn a_tenant_without_a_name_is_nobody() {
         let settings = IsolationSettings::default().tenant("", Isolation::Worker);
-        assert_eq!(settings.held(&jq(), "", None), Held::InProcess);
+        assert_eq!(settings.held(&jq(), &[""], None), Held::InProcess);
     }
 
     #[test]

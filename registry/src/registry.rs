@@ -167,6 +167,8 @@ impl Registry {
 
     /// Calls an executor by name. The plugin is loaded and started at the first call.
     ///
+    /// Where the policy has tenants, it is denied: nobody is named. [`Registry::call_with`] names one.
+    ///
     /// # Errors
     ///
     /// Nothing answers to the reference; or as [`Handle::call`].

@@ -54,11 +54,19 @@ fn tail(arguments: &AuditTail, session: &Session, output: &Output) -> Result<Exi
     filter.tenant.clone_from(&arguments.tenant);
     filter.node_type.clone_from(&arguments.node_type);
     filter.status = arguments.status;
-    let records = read_audit(&path, filter).and_then(|records| {
-        let newest = records.take(arguments.lines.get());
-        newest.collect::<Result<Vec<_>, _>>()
-    });
-    let mut records = records.map_err(|error| unusable(&error))?;
+    let newest_first = read_audit(&path, filter).map_err(|error| unusable(&error))?;
+    let mut records = Vec::new();
+    for record in newest_first {
+        match record {
+            Ok(record) => records.push(record),
+            // The others are there still.
+            Err(error @ AuditError::Malformed { .. }) => tracing::warn!("{error}"),
+            Err(error) => return Err(unusable(&error)),
+        }
+        if records.len() == arguments.lines.get() {
+            break;
+        }
+    }
     records.reverse();
     output.report(&Shown { path, records })?;
     Ok(Exit::Done)

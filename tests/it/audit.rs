@@ -157,3 +157,17 @@ fn no_log() {
       caused by: there is no audit log `none.jsonl`; name its file, as `[audit]` of `floe.toml` does
     ");
 }
+
+#[test]
+fn one_line_that_is_none_hides_no_other() {
+    let sandbox = logged();
+    edit(&sandbox, |text| text.replacen("\"seq\":2", "\"sek\":2", 1));
+    let shown = sandbox.floe(["audit", "tail"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(
+        shown.stderr.contains("expected a record"),
+        "{}",
+        shown.stderr
+    );
+    assert_eq!(shown.stdout().matches("text.upper").count(), 2);
+}

@@ -128,6 +128,7 @@ const LONGEST: u64 = 16 << 20;
 /// inputs = false
 /// outputs = false
 /// mask = ["/token"]
+///
 /// [recovery]          # what is done, in order, when a call fails; nothing where it is left out
 /// default = ["retry"]             # or with what differs: { retry = { attempts = 5, initial = "200ms" } }
 ///

@@ -41,7 +41,7 @@ struct TenantTable {
     allow_kinds: Vec<Word<Pattern>>,
     deny_kinds: Vec<Word<Pattern>>,
     isolation: Option<Rule>,
-    share: bool,
+    share: Option<Spanned<bool>>,
     max_in_flight: Option<NonZeroUsize>,
     calls_per_second: Option<NonZeroU32>,
     burst: Option<Spanned<NonZeroU32>>,
@@ -109,12 +109,13 @@ impl TenantsTable {
 
 impl TenantTable {
     /// Where each key is that another one may contradict.
-    fn places(&self) -> [(TenantKey, Option<Range<usize>>); 5] {
+    fn places(&self) -> [(TenantKey, Option<Range<usize>>); 6] {
         fn at<T>(value: Option<&Spanned<T>>) -> Option<Range<usize>> {
             value.map(Spanned::span)
         }
         [
             (TenantKey::Burst, at(self.burst.as_ref())),
+            (TenantKey::Share, at(self.share.as_ref())),
             (TenantKey::MaxOutput, at(self.max_output.as_ref())),
             (TenantKey::WorkerMemory, at(self.worker_memory.as_ref())),
             (TenantKey::Bind, at(self.data.bind.as_ref())),
@@ -134,7 +135,7 @@ impl TenantTable {
             .data(self.data.rules())
             .audit(self.audit.rules());
         rules.isolation = self.isolation.map(|Rule(table)| table.rule(base));
-        rules.share = self.share;
+        rules.share = self.share.is_some_and(Spanned::into_inner);
         rules.max_in_flight = self.max_in_flight;
         rules.calls_per_second = self.calls_per_second;
         rules.burst = self.burst.map(Spanned::into_inner);
@@ -207,7 +208,6 @@ mod tests {
             allow_kinds = ["compute"]
             deny_kinds = ["secrets"]
             isolation = { isolation = "worker", sandbox = "strict" }
-            share = true
             max_in_flight = 8
             calls_per_second = 100
             burst = 20
@@ -226,7 +226,7 @@ mod tests {
             outputs = true
             mask = ["/token"]
             [tenants."globex inc"]
-            isolation = "worker"
+            share = true
             "#,
         )
         .unwrap();
@@ -238,7 +238,6 @@ mod tests {
             .allow_kinds(pattern("compute"))
             .deny_kinds(pattern("secrets"))
             .isolation(IsolationRule::new(Isolation::Worker).sandbox(Profile::Strict))
-            .share()
             .max_in_flight(8)
             .calls_per_second(100)
             .burst(20)
@@ -260,7 +259,7 @@ mod tests {
                     .outputs()
                     .mask(path("/token")),
             );
-        let globex = TenantRules::default().isolation(Isolation::Worker);
+        let globex = TenantRules::default().share();
         let expected = TenantSettings::default()
             .tenant("acme", acme)
             .tenant("globex inc", globex);
@@ -281,6 +280,10 @@ mod tests {
             (
                 "[tenants.acme]\nisolation = \"in-process\"\nworker_memory = \"1GiB\"",
                 "line 3, column 17: `worker_memory` of tenant `acme` is set and `isolation` is `in-process`, expected `worker`: a limit of memory holds for workers alone",
+            ),
+            (
+                "[tenants.acme]\nisolation = \"worker\"\nshare = true",
+                "line 3, column 9: `share` of tenant `acme` is set beside `isolation` or `worker_memory`, expected neither: what is held otherwise than others' cannot be shared with them",
             ),
             (
                 "[tenants.acme.data]\nbind = [\"/*/id\"]",

@@ -6,22 +6,23 @@
 //! only where something is to be done about failures.
 
 use std::borrow::Cow;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::abi::RawCallRef;
-use floe_plugin_api::{CallOptions, Value};
+use floe_plugin_api::{CallOptions, Error, ErrorKind, Value};
 
 use super::calling::Wanted;
 use super::gate::{Caller, Permit, Rules};
 use super::line::Line;
 use super::supervisor::Supervisor;
 use super::target::Target;
-use crate::error::CallError;
+use crate::error::{CallError, PluginError};
 use crate::host::Attempting;
 use crate::policy::{
-    Answer, AnsweredBy, Attempt, Audit, AuditError, AuditStatus, Course, Entry, Failure, Fallback,
-    Recovery, RecoveryOutcome, Status, Step,
+    Answer, AnsweredBy, Attempt, Audit, AuditError, AuditStatus, Course, Denial, Entry, Failure,
+    Fallback, Recovery, RecoveryOutcome, Status, Step,
 };
 
 /// How often a call that waits to be made again looks whether it is wanted still.
@@ -43,6 +44,7 @@ pub(crate) struct Asked<'a, 'c> {
     caller: Arc<Caller>,
     /// What is done when it fails, where its caller says so.
     recovery: Option<&'a Recovery>,
+    by_plugin: bool,
 }
 
 impl<'a, 'c> Asked<'a, 'c> {
@@ -59,6 +61,7 @@ impl<'a, 'c> Asked<'a, 'c> {
             call: options.raw(),
             caller: Arc::new(Caller::of(options)),
             recovery,
+            by_plugin: false,
         }
     }
 
@@ -76,6 +79,7 @@ impl<'a, 'c> Asked<'a, 'c> {
             call,
             caller: Arc::new(caller),
             recovery: Some(&NOTHING),
+            by_plugin: true,
         }
     }
 }
@@ -86,37 +90,45 @@ struct Trail {
     attempts: Vec<Attempt>,
     passed_over: Vec<String>,
     answered_by: Option<AnsweredBy>,
-    /// What it was last let through with.
-    permit: Option<Permit>,
-    target: Option<Arc<Target>>,
+    /// Where it was let through to, first what the caller wants and then what was asked in its place.
+    ways: Vec<(Permit, Arc<Target>)>,
     /// Why it may not be made, or what comes of it may not be given.
     denied: Option<String>,
-    /// The executors that were asked, the one that the caller wants first.
+    /// The executors that were asked, in the same order, let through or not.
     asked: Vec<String>,
 }
 
 impl Trail {
-    fn refused(&mut self, error: CallError) -> CallError {
-        if let CallError::Denied(denial) = &error {
-            self.denied = Some(denial.decision());
-        }
-        error
+    fn refused(&mut self, denial: Denial) -> CallError {
+        self.denied = Some(denial.decision());
+        denial.into()
     }
+}
+
+/// A way to an executor.
+struct Way<'a> {
+    wanted: &'a Wanted,
+    target: Arc<Target>,
+    permit: Permit,
+}
+
+/// What becomes of a call that failed.
+enum Next {
+    /// It is made again.
+    Again { after: Duration, number: u32 },
+    /// It ends.
+    End(Result<Value, CallError>),
 }
 
 impl Supervisor {
     /// Whether the rules let somebody call what a handle leads to.
     pub(crate) fn authorize(&self, line: &Line, options: &CallOptions) -> Result<(), CallError> {
-        let target = line.track().answer(self)?;
+        let rules = self.gate().rules();
         let caller = Arc::new(Caller::of(options));
+        rules.know(&caller, line.track().reference().node_type())?;
+        let target = line.track().answer(self)?;
         let kind = &target.slot().id().kind;
-        Permit::ask(
-            &self.gate().rules(),
-            false,
-            &caller,
-            target.node_type(),
-            kind,
-        )?;
+        Permit::ask(&rules, false, &caller, target.node_type(), kind)?;
         Ok(())
     }
 
@@ -135,40 +147,61 @@ impl Supervisor {
         let gate = self.gate();
         let rules = gate.rules();
         let audit = gate.audit();
-        let mut trail = Trail::default();
         // What cannot be put on record is not done.
-        let output = match audit.map(|audit| audit.ready()) {
-            Some(Err(error)) => return unrecorded(error),
-            Some(Ok(())) | None => self.pass(&rules, asked, failed, &mut trail),
+        if let Some(Err(error)) = audit.map(|audit| audit.ready()) {
+            return unrecorded(error);
+        }
+        let mut trail = Trail::default();
+        // A panic of this side, such as of who listens to its log, must not leave a call without its record.
+        let passed = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.pass(&rules, asked, failed, &mut trail)
+        }));
+        let (output, panicked) = match passed {
+            Ok(output) => (output, None),
+            Err(panicked) => (Err(self.panicked(asked)), Some(panicked)),
         };
-        let answer = Answer::new(
+        let mut answer = Answer::new(
             output,
             trail.answered_by.take().unwrap_or(AnsweredBy::Nobody),
             std::mem::take(&mut trail.attempts),
             std::mem::take(&mut trail.passed_over),
         );
+        if let Some(tenant) = rules.tenants.of(&asked.caller.tenant) {
+            answer.screen(|error| tenant.screen(&rules.tenants, error));
+        }
         let took = began.elapsed();
-        if answer.status != Status::Success {
+        if answer.status != Status::Success && !asked.by_plugin {
             self.note(&trail, &answer, took);
         }
-        match audit.map(|audit| record(audit, asked, &trail, &answer, took)) {
+        let recorded = audit.map(|audit| record(audit, &rules, asked, &trail, &answer, took));
+        if let Some(panicked) = panicked {
+            panic::resume_unwind(panicked);
+        }
+        match recorded {
             // Nobody has what is on no record.
             Some(Err(error)) => unrecorded(error),
             Some(Ok(())) | None => answer,
         }
     }
 
+    /// What is said of a call on which this side panicked.
+    #[cold]
+    fn panicked(&self, asked: &Asked<'_, '_>) -> CallError {
+        CallError::Executor(Box::new(PluginError::new(
+            "of the host".to_owned(),
+            Some(&asked.wanted.reference()),
+            &Error::new(ErrorKind::Panicked, "the host panicked during the call"),
+        )))
+    }
+
     /// Keeps what became of a call that was not answered at once.
     #[cold]
     fn note(&self, trail: &Trail, answer: &Answer, took: Duration) {
         let first = answer.attempts.first();
-        if let (
-            Some(node_type),
-            Some(Attempt {
-                error: Some(error), ..
-            }),
-        ) = (trail.asked.first(), first)
-        {
+        if let (Some(node_type), Some(error)) = (
+            trail.asked.first(),
+            first.and_then(|first| first.error.as_ref()),
+        ) {
             let attempts = u32::try_from(answer.attempts.len());
             self.gate().history.record(RecoveryOutcome {
                 time: jiff::Timestamp::now(),
@@ -190,22 +223,24 @@ impl Supervisor {
         failed: Option<CallError>,
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
-        let way = self.let_through(rules, asked, asked.wanted, trail)?;
-        let tenant = way.permit.tenant().cloned();
-        // What a plugin calls within a call is part of that.
-        let entered = tenant.as_ref().filter(|_| !asked.caller.within);
-        let _inside = entered
-            .map(|tenant| tenant.enter())
-            .transpose()
-            .map_err(|denial| trail.refused(denial.into()))?;
-        let input = self.look_in(&way, asked.input, trail)?;
-        let output = self.attempts(rules, asked, &way, &input, failed, trail)?;
-        match tenant {
+        let output = match self.let_through(rules, asked, asked.wanted, trail) {
+            Ok(way) => {
+                // What a plugin calls within a call is part of that.
+                if !asked.caller.within {
+                    way.permit.enter().map_err(|denial| trail.refused(denial))?;
+                }
+                let input = look_in(&way, asked.input).map_err(|denial| trail.refused(denial))?;
+                self.attempts(rules, asked, &way, &input, failed, trail)?
+            }
+            Err(Stop::Denied(denial)) => return Err(trail.refused(denial)),
+            Err(Stop::Error(error)) => self.instead(rules, asked, error, trail)?,
+        };
+        match rules.tenants.of(&asked.caller.tenant) {
             Some(tenant) => tenant
                 .check_output(&rules.tenants, output)
                 .map_err(|denial| {
                     trail.answered_by = None;
-                    trail.refused(denial.into())
+                    trail.refused(denial)
                 }),
             None => Ok(output),
         }
@@ -218,18 +253,23 @@ impl Supervisor {
         asked: &Asked<'_, '_>,
         wanted: &'a Wanted,
         trail: &mut Trail,
-    ) -> Result<Way<'a>, CallError> {
-        let target = wanted.target(self)?;
-        trail.target = Some(target.clone());
-        let asked = Permit::ask(
+    ) -> Result<Way<'a>, Stop> {
+        // Who is nobody does not learn what there is.
+        rules.know(&asked.caller, &wanted.reference())?;
+        let target = wanted
+            .target(self)
+            .map_err(|error| match rules.tenants.is_empty() {
+                true => error,
+                false => error.without_suggestion(),
+            })?;
+        let permit = Permit::ask(
             rules,
             self.gate().audit().is_some(),
             &asked.caller,
             target.node_type(),
             &target.slot().id().kind,
-        );
-        let permit = asked.map_err(|denial| trail.refused(denial.into()))?;
-        trail.permit = Some(permit.clone());
+        )?;
+        trail.ways.push((permit.clone(), target.clone()));
         Ok(Way {
             wanted,
             target,
@@ -237,18 +277,45 @@ impl Supervisor {
         })
     }
 
-    /// The input as the tenant's plugins get it.
-    fn look_in<'i>(
-        &self,
-        way: &Way<'_>,
-        input: &'i Value,
+    /// Does what is to be done about a call of which nothing answers to the name.
+    #[cold]
+    fn instead(
+        self: &Arc<Self>,
+        rules: &Rules,
+        asked: &Asked<'_, '_>,
+        error: CallError,
         trail: &mut Trail,
-    ) -> Result<Cow<'i, Value>, CallError> {
-        match way.permit.tenant() {
-            Some(tenant) => tenant
-                .check_input(input)
-                .map_err(|denial| trail.refused(denial.into())),
-            None => Ok(Cow::Borrowed(input)),
+    ) -> Result<Value, CallError> {
+        let reference = asked.wanted.reference();
+        let node_type = reference.split('@').next().unwrap_or_default();
+        let recovery = asked
+            .recovery
+            .unwrap_or_else(|| rules.recovery.of_fallback(node_type));
+        if recovery.is_none() || !matches!(error, CallError::Lookup(_)) {
+            return Err(error);
+        }
+        trail.asked.push(node_type.to_owned());
+        trail.attempts.push(Attempt {
+            node_type: node_type.to_owned(),
+            number: 1,
+            error: Some(error.clone()),
+            waited: Duration::ZERO,
+            took: Duration::ZERO,
+        });
+        let mut course = Course::new(recovery);
+        let next = self.next(
+            rules,
+            asked,
+            asked.input,
+            &mut course,
+            None,
+            error.clone(),
+            trail,
+        );
+        match next {
+            Next::End(output) => output,
+            // The same name would not be there again.
+            Next::Again { .. } => Err(error),
         }
     }
 
@@ -270,14 +337,11 @@ impl Supervisor {
             _ if first => rules.recovery.of(node_type, way.target.slot().id()),
             _ => rules.recovery.of_fallback(node_type),
         };
-        let idempotent = way
-            .target
-            .metadata()
-            .and_then(|executor| executor.idempotent);
+        let metadata = way.target.metadata();
+        let idempotent = metadata.and_then(|executor| executor.idempotent);
         let mut course = Course::new(recovery);
-        let mut number = 1;
-        let mut waited = Duration::ZERO;
-        'attempts: loop {
+        let (mut number, mut waited) = (1, Duration::ZERO);
+        loop {
             let began = Instant::now();
             let called = match failed.take() {
                 Some(error) => Err(error),
@@ -300,41 +364,69 @@ impl Supervisor {
                 }
                 Err(error) => error,
             };
-            let failure = Failure::of(&error, idempotent);
-            loop {
-                match course.next(&failure, left(&asked.call), fastrand::f64()) {
-                    Step::Retry { after, attempt } => {
-                        if !wait(after, &asked.call) {
-                            trail
-                                .passed_over
-                                .push("the caller cancelled the call".to_owned());
-                            return Err(error);
-                        }
-                        number = attempt;
-                        waited = after;
-                        continue 'attempts;
-                    }
-                    Step::Fallback(fallback) => {
-                        let answered = self.fall_back(rules, asked, fallback, input, trail);
-                        if let Some(output) = answered {
-                            return Ok(output);
-                        }
-                    }
-                    Step::Value(value) => {
-                        trail.answered_by = Some(AnsweredBy::Value);
-                        return Ok(value.clone());
-                    }
-                    Step::Skip(output) => {
-                        trail.answered_by = Some(AnsweredBy::Skip);
-                        return Ok(output.clone());
-                    }
-                    Step::Fail => {
-                        trail.passed_over.extend(course.passed_over().to_vec());
-                        return Err(error);
-                    }
-                }
+            match self.next(rules, asked, input, &mut course, idempotent, error, trail) {
+                Next::Again {
+                    after,
+                    number: next,
+                } => (number, waited) = (next, after),
+                Next::End(output) => return output,
             }
         }
+    }
+
+    /// Goes through what is to be done about a failure, up to where it is made again or ends.
+    #[expect(clippy::too_many_arguments, reason = "all of a call, and where it is")]
+    #[cold]
+    fn next(
+        self: &Arc<Self>,
+        rules: &Rules,
+        asked: &Asked<'_, '_>,
+        input: &Value,
+        course: &mut Course<'_>,
+        idempotent: Option<bool>,
+        error: CallError,
+        trail: &mut Trail,
+    ) -> Next {
+        let failure = Failure::of(&error, idempotent);
+        let known = course.passed_over().len();
+        let end = loop {
+            if asked.call.is_cancelled() {
+                trail
+                    .passed_over
+                    .push("the caller cancelled the call".to_owned());
+                break Err(error);
+            }
+            match course.next(&failure, left(&asked.call), fastrand::f64()) {
+                Step::Retry { after, attempt } => {
+                    if wait(after, &asked.call) {
+                        let new = course.passed_over().iter().skip(known);
+                        trail.passed_over.extend(new.cloned());
+                        return Next::Again {
+                            after,
+                            number: attempt,
+                        };
+                    }
+                }
+                Step::Fallback(fallback) => {
+                    let answered = self.fall_back(rules, asked, fallback, input, trail);
+                    if let Some(output) = answered {
+                        break Ok(output);
+                    }
+                }
+                Step::Value(value) => {
+                    trail.answered_by = Some(AnsweredBy::Value);
+                    break Ok(value.clone());
+                }
+                Step::Skip(output) => {
+                    trail.answered_by = Some(AnsweredBy::Skip);
+                    break Ok(output.clone());
+                }
+                Step::Fail => break Err(error),
+            }
+        };
+        let new = course.passed_over().iter().skip(known);
+        trail.passed_over.extend(new.cloned());
+        Next::End(end)
     }
 
     fn attempt(
@@ -342,11 +434,12 @@ impl Supervisor {
         asked: &Asked<'_, '_>,
         way: &Way<'_>,
         input: &Value,
-        attempt: u32,
+        number: u32,
     ) -> Result<Value, CallError> {
+        let before = asked.call.attempt().saturating_sub(1);
         let attempting = Attempting {
             call: &asked.call,
-            attempt: attempt.max(asked.call.attempt()),
+            attempt: before.saturating_add(number),
             tenant: &asked.caller.tenant,
             execution_id: &asked.caller.execution_id,
         };
@@ -378,10 +471,10 @@ impl Supervisor {
             return None;
         }
         let wanted = Wanted::Name(fallback.to.to_string());
-        let mut ask = || -> Result<(Way<'_>, Value), CallError> {
-            let mapped = fallback.input_of(input)?;
+        let mut ask = || -> Result<(Way<'_>, Value), Stop> {
+            let mapped = fallback.input_of(input).map_err(CallError::from)?;
             let way = self.let_through(rules, asked, &wanted, trail)?;
-            let input = self.look_in(&way, &mapped, trail)?.into_owned();
+            let input = look_in(&way, &mapped)?.into_owned();
             Ok((way, input))
         };
         match ask() {
@@ -394,18 +487,54 @@ impl Supervisor {
                 }
                 Some(output)
             }
-            Err(error) => {
+            // It is this one that is denied, not the call.
+            Err(stop) => {
                 trail.asked.push(node_type.to_owned());
                 trail.attempts.push(Attempt {
                     node_type: node_type.to_owned(),
                     number: 1,
-                    error: Some(error),
+                    error: Some(stop.into()),
                     waited: Duration::ZERO,
                     took: Duration::ZERO,
                 });
                 None
             }
         }
+    }
+}
+
+/// Why a call is not let through.
+enum Stop {
+    Denied(Denial),
+    Error(CallError),
+}
+
+impl From<Denial> for Stop {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<CallError> for Stop {
+    fn from(error: CallError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Stop> for CallError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Denied(denial) => denial.into(),
+            Stop::Error(error) => error,
+        }
+    }
+}
+
+/// The input as the tenant's plugins get it.
+fn look_in<'i>(way: &Way<'_>, input: &'i Value) -> Result<Cow<'i, Value>, Denial> {
+    match way.permit.tenant() {
+        Some(tenant) => tenant.check_input(input),
+        None => Ok(Cow::Borrowed(input)),
     }
 }
 
@@ -417,13 +546,6 @@ fn unrecorded(error: AuditError) -> Answer {
         Vec::new(),
         Vec::new(),
     )
-}
-
-/// A way to an executor.
-struct Way<'a> {
-    wanted: &'a Wanted,
-    target: Arc<Target>,
-    permit: Permit,
 }
 
 /// What is left of a call's time.
@@ -452,20 +574,13 @@ fn wait(time: Duration, call: &RawCallRef<'_>) -> bool {
 /// Puts on record what became of a call.
 fn record(
     audit: &Audit,
+    rules: &Rules,
     asked: &Asked<'_, '_>,
     trail: &Trail,
     answer: &Answer,
     took: Duration,
 ) -> Result<(), AuditError> {
     let Asked { caller, input, .. } = asked;
-    let reached = trail.permit.as_ref().and_then(Permit::reached);
-    let slot = reached
-        .as_ref()
-        .or(trail.target.as_ref().map(|target| target.slot()));
-    let tenant = trail.permit.as_ref().and_then(Permit::tenant);
-    let reference = asked.wanted.reference();
-    let first = trail.asked.first().map(String::as_str);
-    let node_type = first.or(trail.target.as_ref().map(|target| target.node_type()));
     let status = match answer.status {
         _ if trail.denied.is_some() => AuditStatus::Denied,
         Status::Success => AuditStatus::Success,
@@ -473,36 +588,65 @@ fn record(
         Status::Skipped => AuditStatus::Skipped,
         Status::Failed => AuditStatus::Failed,
     };
-    let allowed = trail.permit.as_ref().and_then(Permit::decision);
+    let (first, fallbacks) = match trail.ways.split_first() {
+        Some((first, fallbacks))
+            if trail
+                .asked
+                .first()
+                .is_none_or(|asked| asked == first.1.node_type()) =>
+        {
+            (Some(first), fallbacks)
+        }
+        // Nothing answers to what was asked for first.
+        _ => (None, &trail.ways[..]),
+    };
+    let slot = |(permit, target): &(Permit, Arc<Target>)| {
+        permit.reached().unwrap_or_else(|| target.slot().clone())
+    };
+    let own = first.map(slot);
+    let fallbacks: Vec<String> = fallbacks
+        .iter()
+        .map(|way| {
+            let slot = slot(way);
+            let version = &slot.manifest().version;
+            let digest = slot.digest().map(|digest| digest.to_string());
+            let digest = digest.unwrap_or_default();
+            format!("{} {} {version} {digest}", way.1.node_type(), slot.id())
+        })
+        .collect();
+    let allowed = first.and_then(|(permit, _)| permit.decision());
     let decision = trail.denied.as_deref().or(allowed.map(|words| &**words));
-    // One that was refused may be too deep to be walked through.
-    let tenant_of_input = tenant.filter(|_| trail.denied.is_none());
-    let logged_input = tenant_of_input.and_then(|tenant| tenant.recorded_input(input));
+    let tenant = rules.tenants.of(&caller.tenant);
+    // What was refused may be too deep to be walked through.
+    let seen = tenant.filter(|_| trail.denied.is_none());
+    let input = seen.and_then(|tenant| tenant.recorded_input(input));
     let output = answer.output.as_ref().ok();
-    let logged_output = output.and_then(|output| tenant?.recorded_output(output));
+    let output = output.and_then(|output| seen?.recorded_output(output));
     let answered_by = match &answer.answered_by {
         AnsweredBy::Executor | AnsweredBy::Nobody => None,
         other => Some(other.to_string()),
     };
+    let reference = asked.wanted.reference();
     let attempts = answer.attempts.len();
     audit.append(&Entry {
         tenant: match caller.tenant.as_str() {
-            "" if tenant.is_none() && trail.denied.is_none() => IMPLICIT,
+            "" if rules.tenants.is_empty() => IMPLICIT,
             named => named,
         },
         user: &caller.user,
         execution_id: &caller.execution_id,
-        node_type: node_type.unwrap_or(&reference),
-        plugin: slot.map(|slot| slot.id()),
-        version: slot.map(|slot| &slot.manifest().version),
-        digest: slot.and_then(|slot| slot.digest()),
+        node_type: first.map_or(&*reference, |(_, target)| target.node_type()),
+        plugin: own.as_ref().map(|slot| slot.id()),
+        version: own.as_ref().map(|slot| &slot.manifest().version),
+        digest: own.as_ref().and_then(|slot| slot.digest()),
         error: answer.output.as_ref().err().map(CallError::kind),
         decision: decision.unwrap_or_default(),
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         answered_by: answered_by.as_deref(),
+        fallbacks: &fallbacks,
         duration: took,
-        input: logged_input.as_ref(),
-        output: logged_output.as_ref(),
+        input: input.as_ref(),
+        output: output.as_ref(),
         ..Entry::new("call", status)
     })?;
     Ok(())

@@ -345,7 +345,7 @@ impl Supervisor {
                 // It was let through to another kind of plugin.
                 return Err(slot.replaced_always());
             }
-            let lodging = permit.lodging(wanted.lodging(), slot, &self.ground().isolation.load());
+            let lodging = permit.lodging(wanted.lodging(), slot);
             match self.occupy(slot, &lodging) {
                 Ok(occupied) => {
                     if occupied.is_new() {
@@ -377,11 +377,11 @@ impl Supervisor {
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
+        let _caller = permit.stand_in();
         let (target, occupied) = self.find(permit, wanted)?;
         if !permit.is_guarded() {
             wanted.open(&target, &occupied);
         }
-        let _caller = permit.stand_in();
         occupied.call(permit, &target, input, call, output)
     }
 
@@ -426,6 +426,7 @@ impl Supervisor {
             isolation: Isolation::InProcess,
         };
         let body = move |ticket: &Arc<Ticket>, sender: &std::sync::mpsc::Sender<Message<_>>| {
+            let _caller = permit.stand_in();
             let (target, occupied) = supervisor.find(&permit, &wanted)?;
             let mut output = Value::Null;
             if !ticket.enter(occupied.running()) {
@@ -443,7 +444,6 @@ impl Supervisor {
                     teller.tell_progress(&sender, fraction, message);
                 }),
             );
-            let _caller = permit.stand_in();
             match occupied.call(&permit, &target, &input, call.raw(), &mut output) {
                 Ok(()) => Ok(output),
                 Err(CallError::Overrun(mut overrun)) => {

@@ -16,10 +16,10 @@ use parking_lot::Mutex;
 use super::running::Lodging;
 use super::slot::Slot;
 use crate::error::CallError;
-use crate::isolation::IsolationSettings;
 use crate::policy::tenant::TenantSettings;
 use crate::policy::{
-    Audit, AuditSettings, Denial, History, Policy, PolicyError, RecoverySettings, Tenant, Tenants,
+    Audit, AuditSettings, Denial, History, Inside, Policy, PolicyError, RecoverySettings, Tenant,
+    Tenants,
 };
 
 /// What holds of calls. Replaced as a whole; a call ends under the rules that it began under.
@@ -38,6 +38,16 @@ impl Rules {
             settings: policy.tenants.clone(),
             recovery: policy.recovery.clone(),
         })
+    }
+}
+
+impl Rules {
+    /// Refuses who is nobody, before anything is looked up for them.
+    pub(super) fn know(&self, caller: &Caller, node_type: &str) -> Result<(), Denial> {
+        match self.tenants.is_empty() {
+            true => Ok(()),
+            false => self.tenants.known(&caller.tenant, node_type).map(drop),
+        }
     }
 }
 
@@ -168,6 +178,8 @@ pub(crate) struct Pass {
     kind: Kind,
     /// The build that it came to.
     reached: Mutex<Option<Arc<Slot>>>,
+    /// Its place among the tenant's calls: until the last thread has come back that is in it.
+    inside: OnceLock<Inside>,
 }
 
 impl Permit {
@@ -197,6 +209,7 @@ impl Permit {
             decision,
             kind: kind.clone(),
             reached: Mutex::new(None),
+            inside: OnceLock::new(),
         }))))
     }
 
@@ -207,6 +220,18 @@ impl Permit {
 
     pub(super) fn tenant(&self) -> Option<&Arc<Tenant>> {
         self.0.as_ref()?.tenant.as_ref()
+    }
+
+    /// Takes a place among the tenant's calls.
+    pub(super) fn enter(&self) -> Result<(), Denial> {
+        if let Some(pass) = &self.0
+            && let Some(tenant) = &pass.tenant
+        {
+            let inside = tenant.enter()?;
+            // One is entered once.
+            let _ = pass.inside.set(inside);
+        }
+        Ok(())
     }
 
     /// Which rule allows it, in a few words.
@@ -222,21 +247,9 @@ impl Permit {
     }
 
     /// For whom an instance must be to be used.
-    pub(super) fn lodging(
-        &self,
-        asked: &Lodging,
-        slot: &Slot,
-        isolation: &IsolationSettings,
-    ) -> Lodging {
-        let mut lodging = asked.clone();
-        if let Some(tenant) = self.tenant() {
-            // One that is to be held otherwise than others' cannot be others'.
-            let shared = slot.manifest().stateless
-                && tenant.shares()
-                && !isolation.tenants.contains_key(&**tenant.name());
-            lodging.tenant = (!shared).then(|| tenant.tenancy().clone());
-        }
-        lodging
+    pub(super) fn lodging(&self, asked: &Lodging, slot: &Slot) -> Lodging {
+        let tenancy = self.tenant().map(|tenant| tenant.tenancy());
+        asked.clone().of_tenancy(tenancy, slot)
     }
 
     /// Takes note of the build that answers.
@@ -254,7 +267,7 @@ impl Permit {
     /// Makes what is called on this thread be called by the same caller, until it is dropped.
     pub(super) fn stand_in(&self) -> Option<StandIn> {
         let pass = self.0.as_ref()?;
-        Some(StandIn(CURRENT.replace(Some(pass.caller.clone()))))
+        Some(StandIn::of(pass.caller.clone()))
     }
 }
 
@@ -276,6 +289,13 @@ thread_local! {
 /// That a thread is in a plugin for somebody.
 pub(super) struct StandIn(Option<Arc<Caller>>);
 
+impl StandIn {
+    /// Makes this thread's calls those of a caller.
+    pub(super) fn of(caller: Arc<Caller>) -> Self {
+        Self(CURRENT.replace(Some(caller)))
+    }
+}
+
 impl Drop for StandIn {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());
@@ -283,6 +303,11 @@ impl Drop for StandIn {
 }
 
 impl Caller {
+    /// For whom this thread is in a plugin.
+    pub(super) fn current() -> Option<Arc<Self>> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
     /// Who a host says that it calls for.
     pub(super) fn of(options: &CallOptions) -> Self {
         Self {
@@ -296,7 +321,7 @@ impl Caller {
     /// For whom a plugin calls: whose its instance is, whatever it says. One that is shared calls for
     /// whom its thread was let through, and for nobody on its own threads.
     pub(super) fn of_plugin(instance_of: Option<&str>) -> Self {
-        let current = CURRENT.with_borrow(Clone::clone);
+        let current = Self::current();
         let current =
             current.filter(|caller| instance_of.is_none_or(|tenant| tenant == caller.tenant));
         match (current, instance_of) {

@@ -48,6 +48,17 @@ impl Lodging {
         config: None,
     };
 
+    /// The same, of an instance of this build for a tenancy: it is shared where the plugin and the tenant say so,
+    /// and nothing holds it otherwise than others'.
+    pub(crate) fn of_tenancy(mut self, tenancy: Option<&Arc<Tenancy>>, slot: &Slot) -> Self {
+        self.tenant = tenancy.cloned().filter(|tenancy| {
+            let isolation = slot.ground().isolation.load();
+            let held_apart = isolation.tenants.contains_key(&*tenancy.name);
+            !(slot.manifest().stateless && tenancy.shares && !held_apart)
+        });
+        self
+    }
+
     /// The tenant's name, where it is a tenant's.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.tenant.as_ref().map(|tenancy| &*tenancy.name)

@@ -251,10 +251,10 @@ impl Slot {
     /// Where an instance of it runs for somebody.
     pub(crate) fn held(&self, lodging: &Lodging) -> Held {
         let settings = self.ground.isolation.load();
-        match &lodging.tenant {
-            None => settings.held(self.id(), lodging.scope.as_str(), None),
-            Some(tenancy) => settings.held(self.id(), &tenancy.name, tenancy.isolation.as_ref()),
-        }
+        let tenancy = lodging.tenant.as_ref();
+        let tenant = tenancy.map_or("", |tenancy| &*tenancy.name);
+        let own = tenancy.and_then(|tenancy| tenancy.isolation.as_ref());
+        settings.held(self.id(), &[tenant, lodging.scope.as_str()], own)
     }
 
     pub(crate) const fn places(&self) -> &Arc<Places> {

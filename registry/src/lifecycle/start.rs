@@ -11,7 +11,7 @@ use super::circuit::Admit;
 use super::depend::{self, Necessity};
 use super::door::Door;
 use super::ending;
-use super::gate::Permit;
+use super::gate::{Caller, Permit, StandIn};
 use super::probe::Probe;
 use super::running::{Bound, Key, Lodging, Override, Running};
 use super::slot::Slot;
@@ -230,7 +230,10 @@ impl Supervisor {
         let own = key.lodging.config.clone();
         let host = voice.clone();
         let scope = key.lodging.whose();
+        let caller = Caller::current();
         let body = move |slot: &Arc<Slot>| -> Result<Started, CallError> {
+            // What it calls while it starts is part of the call that it is started for.
+            let _caller = caller.map(StandIn::of);
             let span = tracing::debug_span!("start", plugin = %slot.manifest().name, version = %slot.manifest().version);
             let _entered = span.enter();
             let effective = slot.configure(own.as_ref().map(Override::value))?;
@@ -336,11 +339,9 @@ impl Supervisor {
         depend::refuse_circle(&catalog, slot).map_err(refuse)?;
         let needs = depend::needs(&catalog, slot).map_err(refuse)?;
         // What a tenant's instance calls is the tenant's too.
-        let lodging = Lodging {
-            tenant: key.lodging.tenant.clone(),
-            ..Lodging::NOBODY
-        };
+        let tenancy = key.lodging.tenant.as_ref();
         for (needed, necessity) in needs {
+            let lodging = Lodging::NOBODY.of_tenancy(tenancy, &needed);
             let failure = match self.occupy(&needed, &lodging) {
                 Ok(occupied) => {
                     occupied.keep();

@@ -23,7 +23,7 @@ pub use self::recovery::{
     RecoveryStats, Retry, Source, Status, Strategy, Substitute,
 };
 pub(crate) use self::recovery::{Course, Failure, History, Step};
-pub(crate) use self::tenant::{Denial, Tenancy, Tenant, Tenants, warnings};
+pub(crate) use self::tenant::{Denial, Inside, Tenancy, Tenant, Tenants, warnings};
 
 /// Who may call what, and what is done when a call fails. It holds as a whole, and is replaced as a whole.
 ///

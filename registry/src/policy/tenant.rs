@@ -32,6 +32,7 @@ use self::rules::{Refused, Rules, Ruling};
 pub use self::settings::{AuditRules, DataRules, Foreign, TenantRules, TenantSettings};
 pub use self::warning::PolicyWarning;
 pub(crate) use self::warning::warnings;
+use crate::error::CallError;
 use crate::isolation::{Isolation, IsolationRule};
 
 /// The longest name of a tenant, in bytes: as many as a length has bits in [`Tenants`].
@@ -46,7 +47,7 @@ const LEAST_MEMORY: u64 = 16 << 20;
 pub enum TenantError {
     /// A tenant cannot be called so.
     #[error(
-        "`{}` is not a tenant's name, expected from 1 to {LONGEST} bytes without control characters, and without spaces at the ends",
+        "`{}` is not a tenant's name, expected from 1 to {LONGEST} bytes without control characters and `/`, and without spaces at the ends",
         name.escape_debug()
     )]
     Name {
@@ -73,6 +74,8 @@ pub enum TenantKey {
     Burst,
     /// `max_output`.
     MaxOutput,
+    /// `share`.
+    Share,
     /// `worker_memory`.
     WorkerMemory,
     /// `data.bind`.
@@ -88,6 +91,7 @@ impl TenantKey {
         match self {
             Self::Burst => "burst",
             Self::MaxOutput => "max_output",
+            Self::Share => "share",
             Self::WorkerMemory => "worker_memory",
             Self::Bind => "data.bind",
             Self::TenantFields => "data.tenant_fields",
@@ -139,6 +143,26 @@ pub(crate) fn check(name: &str, rules: &TenantRules) -> Result<(), TenantError> 
             format!("has `{path}`, expected names alone: `*` and `**` may be many places"),
         );
     }
+    let below = |path: &&DataPath| {
+        let others = rules.data.bind.iter();
+        others.filter_map(DataPath::names).any(|other| {
+            path.names()
+                .is_some_and(|own| own.len() > other.len() && own.starts_with(&other))
+        })
+    };
+    if let Some(path) = rules.data.bind.iter().find(below) {
+        return refuse(
+            TenantKey::Bind,
+            format!(
+                "has `{path}` below another of its places, expected none there: the tenant's name has nothing below it"
+            ),
+        );
+    }
+    let is_held = rules.isolation.is_some() || rules.worker_memory.is_some();
+    if rules.share && is_held {
+        let reason = "is set beside `isolation` or `worker_memory`, expected neither: what is held otherwise than others' cannot be shared with them";
+        return refuse(TenantKey::Share, reason.to_owned());
+    }
     if rules.data.tenant_fields.iter().any(String::is_empty) {
         let reason = "has an empty name, expected names of fields such as `tenant_id`";
         return refuse(TenantKey::TenantFields, reason.to_owned());
@@ -151,6 +175,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), TenantError> {
     let is_odd = name.is_empty()
         || name.len() > LONGEST
         || name.trim() != name
+        // What is between a tenant and a scope of its own, where both are shown.
+        || name.contains('/')
         || name.chars().any(char::is_control);
     match is_odd {
         true => Err(TenantError::Name {
@@ -217,13 +243,26 @@ impl Tenants {
         node_type: &str,
         kind: &Kind,
     ) -> Result<Allowed<'_>, Denial> {
-        match self.of(tenant) {
-            Some(tenant) => match tenant.rules.judge(node_type, kind.as_str()) {
-                Ruling::Allowed(words) => Ok(Allowed { tenant, words }),
-                Ruling::Denied(refused) => Err(tenant.denial(refused, node_type, kind)),
-            },
-            None => Err(stranger(tenant, node_type)),
+        let tenant = self.known(tenant, node_type)?;
+        match tenant.rules.judge(node_type, kind.as_str()) {
+            Ruling::Allowed(words) => Ok(Allowed { tenant, words }),
+            Ruling::Denied(refused) => Err(tenant.denial(refused, node_type, kind)),
         }
+    }
+
+    /// The tenant of a name, who wants to call a node type.
+    pub(crate) fn known(&self, tenant: &str, node_type: &str) -> Result<&Arc<Tenant>, Denial> {
+        let known = self.of(tenant);
+        known.ok_or_else(|| stranger(tenant, node_type))
+    }
+
+    /// Whether a text has another tenant's name in it, as a word.
+    fn is_named_in(&self, own: &str, text: &str) -> bool {
+        let in_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let mut words = text.split(|c: char| !in_name(c));
+        let names = |word: &str| word != own && self.has(word);
+        // A full stop may end a sentence.
+        words.any(|word| names(word) || names(word.trim_end_matches('.'))) || names(text)
     }
 }
 
@@ -277,6 +316,9 @@ pub(crate) struct Tenancy {
     pub(crate) name: Arc<str>,
     /// What is said beside what holds for everybody.
     pub(crate) isolation: Option<IsolationRule>,
+    /// Whether instances of stateless plugins are shared with others that share. One that is to be held
+    /// otherwise than others are cannot.
+    pub(crate) shares: bool,
 }
 
 impl Tenancy {
@@ -292,6 +334,7 @@ impl Tenancy {
         Self {
             name: Arc::clone(name),
             isolation: is_said.then_some(rule),
+            shares: rules.share && !is_said,
         }
     }
 }
@@ -309,11 +352,6 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    /// Its name.
-    pub(crate) const fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     /// What is set of it.
     pub(crate) const fn settings(&self) -> &TenantRules {
         &self.settings
@@ -322,12 +360,6 @@ impl Tenant {
     /// Whose its instances are.
     pub(crate) const fn tenancy(&self) -> &Arc<Tenancy> {
         &self.tenancy
-    }
-
-    /// Whether it shares instances of stateless plugins with others. One that is to be held otherwise than
-    /// others are cannot.
-    pub(crate) fn shares(&self) -> bool {
-        self.settings.share && self.tenancy.isolation.is_none()
     }
 
     /// An input as it is put on record, if it is.
@@ -342,8 +374,8 @@ impl Tenant {
         outputs.then(|| self.recorded.apply(output.clone()))
     }
 
-    /// How many of its calls are under way, where that is limited.
-    pub(crate) fn under_way(&self) -> Option<usize> {
+    /// How many of its calls are under way.
+    pub(crate) fn under_way(&self) -> usize {
         self.quota.under_way()
     }
 
@@ -380,6 +412,19 @@ impl Tenant {
                 tenant,
             },
         })
+    }
+
+    /// Takes out of what a plugin says of a failure what is not the tenant's to see, as of an output.
+    pub(crate) fn screen(&self, tenants: &Tenants, error: &mut CallError) {
+        let (CallError::Executor(error) | CallError::Start(error)) = error else {
+            return;
+        };
+        let is_foreign = |text: &str| {
+            self.settings.data.foreign == Foreign::Anywhere && tenants.is_named_in(&self.name, text)
+        };
+        error.screen(is_foreign, |details| {
+            self.check_output(tenants, details).unwrap_or_default()
+        });
     }
 
     /// The path of a place without other tenants' names.

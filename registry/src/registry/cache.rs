@@ -71,7 +71,8 @@ impl Cache<'_> {
             .collect()
     }
 
-    /// The one that a handle's next call will use, if it is live; to look is not to use.
+    /// The one that a handle's next call will use, if it is live; to look is not to use. Where there are
+    /// tenants, a handle has none: whose it is, the call says.
     #[must_use]
     pub fn peek(&self, handle: &Handle) -> Option<InstanceInfo> {
         let key = handle.key();

@@ -16,7 +16,8 @@ impl Registry {
     /// Calls an executor by name, and tells all that led to the answer: attempts, what was done about failures,
     /// and by whom it was answered in the end.
     ///
-    /// `recovery` is what is done when it fails, in place of what the policy says; `None` is what that says.
+    /// `recovery` is what is done when it fails, in place of what the policy says; `None` is what that says. It is
+    /// taken as it is: [`RecoverySettings::check`](crate::RecoverySettings::check) finds what contradicts itself.
     #[must_use]
     pub fn answer(
         &self,
@@ -30,8 +31,10 @@ impl Registry {
     }
 
     /// Replaces the policy. Calls that begin from now on go by the new one, calls that are under way end under the
-    /// one that they began under, and what tenants have used of their quotas counts on. Instances of tenants that
+    /// one that they began under (what a plugin calls begins when it is called), and what tenants have used of their quotas counts on. Instances of tenants that
     /// are to be held otherwise, or are there no more, are given up.
+    ///
+    /// Where calls are put on record, they go on being so, in the same file, also when there is no tenant any more.
     ///
     /// Gives what is likely a slip: patterns that match nothing.
     ///

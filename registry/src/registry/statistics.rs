@@ -42,9 +42,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TenantStats {
-    /// How many of its calls are under way, where that is limited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub in_flight: Option<usize>,
+    /// How many of its calls are under way.
+    pub in_flight: usize,
     /// How many instances are its own.
     pub instances: usize,
 }
@@ -194,7 +193,7 @@ impl Registry {
         let mut stats: BTreeMap<String, TenantStats> = BTreeMap::new();
         for name in rules.settings.tenants.keys() {
             let tenant = rules.tenants.of(name);
-            let in_flight = tenant.and_then(|tenant| tenant.under_way());
+            let in_flight = tenant.map_or(0, |tenant| tenant.under_way());
             stats.insert(
                 name.clone(),
                 TenantStats {

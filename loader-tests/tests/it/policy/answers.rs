@@ -469,3 +469,61 @@ fn who_waits_to_call_again_keeps_no_thread_of_the_registrys() {
         }
     });
 }
+
+#[test]
+fn who_is_gone_gets_nothing_in_place_of_an_answer() {
+    let recovery = Recovery::none()
+        .then(to("own.other"))
+        .then(Substitute::new(value!("instead")).into_skip());
+    let (_scene, registry) = registry(of(recovery));
+    let switch = Cancellation::new();
+    let options = CallOptions::new().cancellation(switch.clone());
+    failing_as(&registry, "own.do", 100, move || {
+        switch.cancel();
+        Error::execution("while its caller goes")
+    });
+    let others = failing(&registry, "own.other", 0, ErrorKind::Transient);
+    let answer = registry.answer("own.do", &Value::Null, &options, None);
+    assert_eq!(answer.status, Status::Failed);
+    assert_eq!(others.lock().unwrap().len(), 0);
+    assert_eq!(answer.passed_over, ["the caller cancelled the call"]);
+}
+
+#[test]
+fn attempts_count_on_from_the_callers() {
+    let (_scene, registry) = registry(of(Recovery::none().then(retry(3))));
+    let calls = failing(&registry, "own.do", 2, ErrorKind::Transient);
+    let options = CallOptions::new().attempt(3);
+    registry
+        .call_with("own.do", &Value::Null, &options)
+        .unwrap();
+    let attempts: Vec<_> = calls
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(attempt, _)| *attempt)
+        .collect();
+    assert_eq!(attempts, [3, 4, 5]);
+}
+
+#[test]
+fn what_is_not_there_has_others_in_its_place() {
+    let (_scene, registry) = registry(of(Recovery::none().then(retry(3)).then(to("own.other"))));
+    failing(&registry, "own.other", 0, ErrorKind::Transient);
+    let answer = registry.answer("own.do", &value!(1), &CallOptions::new(), None);
+    assert_eq!(answer.output.unwrap(), value!(1));
+    assert_eq!(answer.status, Status::Recovered);
+    assert_eq!(registry.recoveries().total.recovered, 1);
+}
+
+#[test]
+fn what_was_passed_over_is_told_of_an_answer_too() {
+    let recovery = Recovery::none()
+        .then(retry(3))
+        .then(Substitute::new(value!("instead")).into_skip());
+    let (_scene, registry) = registry(of(recovery));
+    failing(&registry, "own.do", 100, ErrorKind::ExecutionError);
+    let answer = registry.answer("own.do", &Value::Null, &CallOptions::new(), None);
+    assert_eq!(answer.status, Status::Skipped);
+    assert_eq!(answer.passed_over, ["`retry` is not for `execution-error`"]);
+}

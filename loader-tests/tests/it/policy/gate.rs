@@ -252,3 +252,51 @@ fn instances_are_shared_where_the_plugin_and_both_tenants_say_so() {
         assert_eq!(live.len(), expected, "{stateless} {share:?} {live:?}");
     }
 }
+
+#[test]
+fn a_thread_that_does_not_come_back_keeps_its_place() {
+    let scene = Scene::new();
+    let policy = two(&may(&["gate"]).max_in_flight(1));
+    let registry = governed(&scene, &policy).build().unwrap();
+    let mut gate = floe_loader_tests::gate::Gate::register(&registry, "gate");
+    let soon = by("acme").timeout(Duration::from_millis(20));
+    let late = registry.call_with("gate", &Value::Null, &soon).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::ExecutionTimeout);
+    gate.wait_until_entered();
+    let refused = registry.call_with("gate", &Value::Null, &by("acme"));
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        ErrorKind::ResourceExhausted,
+        "one is inside still"
+    );
+    assert_eq!(registry.stats().tenants["acme"].in_flight, 1);
+    gate.open();
+    floe_loader_tests::wait::until(|| registry.stats().tenants["acme"].in_flight == 0);
+    registry
+        .call_with("gate", &Value::Null, &by("acme"))
+        .unwrap();
+}
+
+#[test]
+fn what_a_plugin_calls_while_it_starts_is_part_of_the_call() {
+    let scene = Scene::empty();
+    let probe =
+        floe_loader_tests::library::Library::of(floe_loader_tests::fixtures::Fixture::Probe);
+    scene.install("probe", &probe);
+    let policy = two(&may(&["probe.*", "own.*"]).max_in_flight(1));
+    let registry = governed(&scene, &policy)
+        .config("probe", value!({"calls": "own.count"}))
+        .build()
+        .unwrap();
+    let count = counting(&registry, "own.count");
+    registry
+        .call_with("probe.echo", &Value::Null, &by("acme"))
+        .unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let told: Vec<_> = records(&scene)
+        .iter()
+        .map(|record| (record.tenant.clone(), record.user.clone()))
+        .collect();
+    let acme = (Some("acme".to_owned()), Some("ann".to_owned()));
+    assert_eq!(told, [acme.clone(), acme]);
+}

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use floe_loader_tests::scene::Scene;
 use floe_plugin_api::{CallOptions, Error, ErrorKind, ExecutorMetadata, Value, value};
 use floe_registry::{
-    AuditError, AuditFilter, AuditRules, AuditSettings, AuditStatus, DataRules, Policy, Recovery,
-    RecoverySettings, Registry, Retry, Substitute, TenantRules, TenantSettings, verify_audit,
+    AuditError, AuditFilter, AuditRules, AuditSettings, AuditStatus, DataRules, Fallback, Policy,
+    Recovery, RecoverySettings, Registry, Retry, Substitute, TenantRules, TenantSettings,
+    verify_audit,
 };
 use proptest::prelude::*;
 
@@ -126,6 +127,85 @@ fn a_call_that_is_made_thrice_leaves_one_record() {
     assert_eq!(record.status, Some(AuditStatus::Skipped));
     assert_eq!(record.attempts, Some(3));
     assert_eq!(record.answered_by.as_deref(), Some("skip"));
+}
+
+#[test]
+fn a_record_is_of_what_was_asked_for_and_names_what_answered_for_it() {
+    let scene = spied();
+    let recovery = Recovery::none()
+        .then(Fallback::new("other.do".parse().unwrap()))
+        .then(Fallback::new("spy.whose".parse().unwrap()));
+    let settings = RecoverySettings::default().executor("own.echo", recovery);
+    let policy = two(&may(&["own.*", "spy.*"])).recovery(settings);
+    let registry = governed(&scene, &policy).build().unwrap();
+    echo(&registry, "own.echo");
+    echo(&registry, "other.do");
+    let output = registry.call_with("own.echo", &value!({"fails": 1}), &by("acme"));
+    assert_eq!(output.unwrap(), value!("acme"));
+    let [record] = &records(&scene)[..] else {
+        panic!("{:?}", records(&scene));
+    };
+    assert_eq!(record.status, Some(AuditStatus::Recovered), "{record:?}");
+    assert_eq!(record.decision.as_deref(), Some("allowed: `own.*`"));
+    assert_eq!(record.node_type.as_deref(), Some("own.echo"));
+    assert_eq!(record.plugin.as_deref(), Some("in-process/own-echo"));
+    assert_eq!(record.answered_by.as_deref(), Some("fallback `spy.whose`"));
+    let [spy] = &record.fallbacks[..] else {
+        panic!("{record:?}");
+    };
+    assert!(spy.starts_with("spy.whose compute/spy 1.0.0 "), "{spy}");
+}
+
+#[test]
+fn nobody_learns_what_there_is() {
+    let scene = spied();
+    let tenants = TenantSettings::default()
+        .tenant("default", may(&["other.*"]))
+        .tenant("acme", may(&["other.*"]));
+    let policy = Policy::default().tenants(tenants);
+    let registry = governed(&scene, &policy).build().unwrap();
+    for (tenant, kind) in [
+        ("", ErrorKind::DisabledForTenant),
+        ("nobody", ErrorKind::DisabledForTenant),
+        ("acme", ErrorKind::NodeTypeNotFound),
+    ] {
+        let error = registry
+            .call_with("spy.whos", &Value::Null, &by(tenant))
+            .unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(!error.to_string().contains("spy.whose"), "{error}");
+    }
+    let whose: Vec<_> = records(&scene)
+        .into_iter()
+        .map(|record| record.tenant)
+        .collect();
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(whose, [None, named("nobody"), named("acme")]);
+}
+
+#[test]
+fn an_error_is_looked_at_as_an_output_is() {
+    let scene = Scene::new();
+    let data = DataRules::default().remove(["/ssn".parse().unwrap()]);
+    let policy = two(&may(&["own.*"]).data(data));
+    let registry = governed(&scene, &policy).build().unwrap();
+    let metadata = ExecutorMetadata::new("own.tell").unwrap();
+    let tell = |input: &Value, _: &floe_plugin_api::CallContext<'_>| -> Result<Value, Error> {
+        let said = input.as_str().unwrap_or_default();
+        Err(Error::execution(said)
+            .context(format!("of {said}"))
+            .with_detail("ssn", 123)
+            .with_detail("whose", said))
+    };
+    registry.register(metadata, tell).unwrap();
+    let said = |text: &str| {
+        let answer = registry.answer("own.tell", &Value::from(text), &by("acme"), None);
+        let told = format!("{answer:?}");
+        assert!(!told.contains("123"), "{told}");
+        told
+    };
+    assert!(said("nobody").contains("of nobody"));
+    assert!(!said("globex").contains("globex"));
 }
 
 #[test]
@@ -299,8 +379,8 @@ proptest! {
                 "globex" => allows(&globex, node_type),
                 _ => false,
             };
-            if *at == 3 {
-                prop_assert!(output.is_err());
+            if *at == 3 && matches!(*tenant, "acme" | "globex") {
+                prop_assert_eq!(output.unwrap_err().kind(), ErrorKind::NodeTypeNotFound);
                 statuses.push(AuditStatus::Failed);
             } else if allowed {
                 expected[*at] += 1;

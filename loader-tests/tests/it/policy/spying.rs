@@ -36,7 +36,7 @@ fn ways_found(rules: &TenantRules) -> Vec<&'static str> {
 
 #[test]
 fn in_process_the_instance_is_the_only_thing_that_is_not_shared() {
-    // As `docs/policy.md` says: an instance is a tenant's own, the process is everybody's.
+    // As the README says: an instance is a tenant's own, the process is everybody's.
     assert_eq!(
         ways_found(&may(&["spy.*"])),
         ["static", "file", "environment"]

@@ -175,6 +175,11 @@ impl Shared {
                 tried_at = now;
                 failed = desk.ledger.retry().err();
             }
+            // At each tick, whenever records are synced: what is cut off behind the head is not missed.
+            if desk.is_dirty() {
+                let (last, _) = desk.ledger.end();
+                failed = desk.ledger.write_head(last).err().or(failed);
+            }
             desk.ledger.release();
             self.note(&desk);
             if desk.is_dirty() && now.duration_since(synced_at) >= interval {

@@ -105,6 +105,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) decision: &'a str,
     pub(crate) attempts: u32,
     pub(crate) answered_by: Option<&'a str>,
+    /// What else was let through for it: node type, plugin, version and digest.
+    pub(crate) fallbacks: &'a [String],
     pub(crate) duration: Duration,
     /// Already masked.
     pub(crate) input: Option<&'a Value>,
@@ -128,6 +130,7 @@ impl<'a> Entry<'a> {
             decision: "",
             attempts: 0,
             answered_by: None,
+            fallbacks: &[],
             duration: Duration::ZERO,
             input: None,
             output: None,
@@ -159,6 +162,11 @@ impl<'a> Entry<'a> {
         body.text("decision", self.decision);
         body.number("attempts", self.attempts.into());
         body.text("answered_by", self.answered_by.unwrap_or_default());
+        if !self.fallbacks.is_empty() {
+            body.key("fallbacks");
+            // Nothing that is written to memory fails.
+            let _ = serde_json::to_writer(&mut body.0, self.fallbacks);
+        }
         let duration = u64::try_from(self.duration.as_micros());
         body.number("duration_us", duration.unwrap_or(u64::MAX));
         body.value("input", self.input);
@@ -430,6 +438,9 @@ pub struct AuditRecord {
     /// Who answered, where it was not what was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+    /// What else was asked for it: node type, plugin, version and digest of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<String>,
     /// How long it took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,

@@ -76,9 +76,9 @@ impl fmt::Display for AnsweredBy {
 pub struct Answer {
     /// How it ended.
     pub status: Status,
-    /// The output, or the error of the last attempt.
+    /// The output; or the error of the executor that was asked for, at its last attempt.
     pub output: Result<Value, CallError>,
-    /// Every call of an executor that was made for it, in order.
+    /// Every call of an executor that was to be made for it, in order: also one that was not let through.
     pub attempts: Vec<Attempt>,
     /// What answered.
     pub answered_by: AnsweredBy,
@@ -106,6 +106,18 @@ impl Answer {
             answered_by,
             passed_over,
         }
+    }
+
+    /// Does something to each error in it.
+    pub(crate) fn screen(&mut self, mut screen: impl FnMut(&mut CallError)) {
+        if let Err(error) = &mut self.output {
+            screen(error);
+        }
+        let errors = self
+            .attempts
+            .iter_mut()
+            .filter_map(|attempt| attempt.error.as_mut());
+        errors.for_each(screen);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Failure, Fallback, Recovery, Retry, Strategy};
 
 /// The longest wait that an error may ask for where no deadline bounds it: a plugin shall not keep a caller
 /// for ever.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq)]

@@ -33,7 +33,8 @@ pub struct RecoveryOutcome {
     pub answered_by: AnsweredBy,
     /// How often executors were called for it.
     pub attempts: u32,
-    /// How long it took, waits included, in nanoseconds.
+    /// How long it took, waits included, in nanoseconds; without the first attempt where nothing was said of the
+    /// call, as that was not timed.
     #[serde(rename = "took_ns", serialize_with = "nanoseconds")]
     pub took: Duration,
 }

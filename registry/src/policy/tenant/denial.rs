@@ -11,7 +11,7 @@ use super::rules::Subject;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denial {
     #[error(
-        "the call of `{node_type}` names no tenant, expected one of those of `[tenants]`: set it with `Handle::scoped`"
+        "the call of `{node_type}` names no tenant, expected one of those of `[tenants]`: set it with `CallOptions::tenant`, or on the command line with `--tenant`"
     )]
     Nobody { node_type: Box<str> },
     #[error(

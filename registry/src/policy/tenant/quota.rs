@@ -16,14 +16,14 @@ use super::settings::TenantRules;
 /// The limits of a tenant's calls, with what was used of them.
 #[derive(Debug)]
 pub(super) struct Quota {
-    in_flight: Option<InFlight>,
+    in_flight: InFlight,
     rate: Option<Arc<Rate>>,
 }
 
 #[derive(Debug)]
 struct InFlight {
-    limit: usize,
-    /// Shared with the same tenant's quota before and after a change of the settings, and with every call
+    limit: Option<usize>,
+    /// Counted whether that is limited or not: it may be from one moment to the next. Shared with the same tenant's quota before and after a change of the settings, and with every call
     /// that is under way.
     calls: Arc<AtomicUsize>,
 }
@@ -68,13 +68,11 @@ impl Clock for Ticks {
 /// A call that is counted as under way until this is dropped, also by a panic.
 #[derive(Debug)]
 #[must_use = "the call is under way as long as this lives"]
-pub(crate) struct Inside(Option<Arc<AtomicUsize>>);
+pub(crate) struct Inside(Arc<AtomicUsize>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        if let Some(calls) = &self.0 {
-            calls.fetch_sub(1, Ordering::Release);
-        }
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -82,13 +80,12 @@ impl Quota {
     /// The quota of these rules. It goes on from what a previous one has counted: the calls that are under
     /// way always, those of the last second where the limits of that are the same.
     pub(super) fn new(rules: &TenantRules, previous: Option<&Self>) -> Self {
-        let in_flight = rules.max_in_flight.map(|limit: NonZeroUsize| {
-            let before = previous.and_then(|previous| previous.in_flight.as_ref());
-            InFlight {
-                limit: limit.get(),
-                calls: before.map_or_else(Arc::default, |before| Arc::clone(&before.calls)),
-            }
-        });
+        let in_flight = InFlight {
+            limit: rules.max_in_flight.map(NonZeroUsize::get),
+            calls: previous.map_or_else(Arc::default, |previous| {
+                Arc::clone(&previous.in_flight.calls)
+            }),
+        };
         let rate = rules.calls_per_second.map(|per_second| {
             let burst = rules.burst.unwrap_or(per_second);
             let before = previous.and_then(|previous| previous.rate.as_ref());
@@ -100,10 +97,9 @@ impl Quota {
         Self { in_flight, rate }
     }
 
-    /// How many calls are under way, where that is limited.
-    pub(super) fn under_way(&self) -> Option<usize> {
-        let in_flight = self.in_flight.as_ref()?;
-        Some(in_flight.calls.load(Ordering::Acquire))
+    /// How many calls are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.in_flight.calls.load(Ordering::Acquire)
     }
 
     /// Lets a call in.
@@ -111,10 +107,7 @@ impl Quota {
     /// The calls under way are asked first: a place among them can be given back, and is where the rate
     /// refuses, while what the rate has counted stays counted. So no refused call uses up anything.
     pub(super) fn enter(&self, tenant: &Arc<str>) -> Result<Inside, Denial> {
-        let inside = match &self.in_flight {
-            Some(in_flight) => in_flight.enter(tenant)?,
-            None => Inside(None),
-        };
+        let inside = self.in_flight.enter(tenant)?;
         if let Some(rate) = &self.rate {
             rate.enter(tenant)?;
         }
@@ -124,14 +117,15 @@ impl Quota {
 
 impl InFlight {
     fn enter(&self, tenant: &Arc<str>) -> Result<Inside, Denial> {
-        let one_more = |calls: usize| (calls < self.limit).then_some(calls + 1);
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let one_more = |calls: usize| (calls < limit).then_some(calls + 1);
         // Never above the limit, not even for a moment: one that is refused must not make another so.
         self.calls
             .try_update(Ordering::Acquire, Ordering::Relaxed, one_more)
-            .map(|_| Inside(Some(Arc::clone(&self.calls))))
+            .map(|_| Inside(Arc::clone(&self.calls)))
             .map_err(|_| Denial::InFlight {
                 tenant: Arc::clone(tenant),
-                limit: self.limit,
+                limit,
             })
     }
 }
@@ -187,7 +181,7 @@ mod tests {
     fn nothing_is_limited_where_nothing_is_set() {
         let quota = Quota::new(&TenantRules::default(), None);
         let calls: Vec<_> = (0..1000).map(|_| quota.enter(&acme()).unwrap()).collect();
-        assert_eq!((calls.len(), quota.under_way()), (1000, None));
+        assert_eq!((calls.len(), quota.under_way()), (1000, 1000));
     }
 
     #[test]
@@ -234,7 +228,7 @@ mod tests {
         drop(quota.enter(&acme()).unwrap());
         let denial = quota.enter(&acme()).unwrap_err();
         assert_eq!(denial.decision(), "denied: `calls_per_second`");
-        assert_eq!(quota.under_way(), Some(0));
+        assert_eq!(quota.under_way(), 0);
         clock.store(1000, Ordering::Relaxed);
         drop(quota.enter(&acme()).unwrap());
     }
@@ -259,7 +253,7 @@ mod tests {
             }
         });
         assert!((1..=3).contains(&most.into_inner()));
-        assert_eq!(quota.under_way(), Some(0));
+        assert_eq!(quota.under_way(), 0);
     }
 
     #[test]
@@ -270,7 +264,7 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         }));
         assert!(panicked.is_err());
-        assert_eq!(quota.under_way(), Some(0));
+        assert_eq!(quota.under_way(), 0);
     }
 
     #[test]
@@ -280,16 +274,16 @@ mod tests {
         let inside = [first.enter(&acme()).unwrap(), first.enter(&acme()).unwrap()];
         let same = Quota::new(&rules, Some(&first));
         drop(first);
-        assert_eq!(same.under_way(), Some(2));
+        assert_eq!(same.under_way(), 2);
         let more = Quota::new(&rules.clone().max_in_flight(3), Some(&same));
-        assert_eq!(more.under_way(), Some(2));
+        assert_eq!(more.under_way(), 2);
         // The rate is used up, and that was carried over.
         let denial = more.enter(&acme()).unwrap_err();
         assert_eq!(denial.decision(), "denied: `calls_per_second`");
-        assert_eq!(more.under_way(), Some(2));
+        assert_eq!(more.under_way(), 2);
         let faster = Quota::new(&rules.max_in_flight(3).calls_per_second(3), Some(&more));
         let _third = faster.enter(&acme()).unwrap();
         drop(inside);
-        assert_eq!(faster.under_way(), Some(1));
+        assert_eq!(faster.under_way(), 1);
     }
 }

@@ -73,7 +73,8 @@ pub struct TenantRules {
     pub burst: Option<NonZeroU32>,
     /// How large an output may be, in bytes; no limit by default.
     pub max_output: Option<u64>,
-    /// How many instances the tenant may have; no limit of its own by default.
+    /// How many instances of the tenant are kept, the least recently used giving way; those that calls are in
+    /// live until these end. No limit of its own by default.
     pub max_instances: Option<NonZeroUsize>,
     /// How many bytes of memory each of its workers may have; no limit of its own by default.
     pub worker_memory: Option<u64>,

@@ -120,7 +120,7 @@ fn a_denial_says_what_to_do() {
     };
     assert_eq!(
         say("", [&["*"], &[], &[], &[]]),
-        "the call of `text.upper` names no tenant, expected one of those of `[tenants]`: set it with `Handle::scoped`"
+        "the call of `text.upper` names no tenant, expected one of those of `[tenants]`: set it with `CallOptions::tenant`, or on the command line with `--tenant`"
     );
     assert_eq!(
         say("initech", [&["*"], &[], &[], &[]]),
