@@ -31,11 +31,11 @@ fn policy() -> BenchPolicy {
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let policy = policy();
-    let mut group = criterion.benchmark_group("policy/authorize");
+    let mut group = criterion.benchmark_group("policy");
     for (name, node_type, is_allowed) in [
-        ("exact", "plugin-3.read", true),
-        ("prefix", "vendor-3.write", true),
-        ("denied", "hidden-3.write", false),
+        ("authorize", "plugin-3.read", true),
+        ("authorize_prefix", "vendor-3.write", true),
+        ("authorize_denied", "hidden-3.write", false),
     ] {
         let ask = || {
             let (tenant, node_type) = (black_box("tenant-7"), black_box(node_type));

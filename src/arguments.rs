@@ -536,6 +536,8 @@ pub(crate) struct Stats {
     /// How often the executor is called
     #[arg(long, value_name = "N", default_value = "1000", requires = "call")]
     pub(crate) repeat: NonZeroU64,
+    #[command(flatten)]
+    pub(crate) caller: Caller,
 }
 
 /// What `floe watch` is told.

@@ -4,9 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use floe_registry::{
-    BuildError, Handle, IsolationSettings, LOCK_FILE, LookupError, Mode, Reference, Registry,
-    RegistryBuilder, Rejection, STATE_VARIABLE, STORE_VARIABLE, SearchDirectory, Settings, Stage,
-    TrustSettings, is_privileged, search_path,
+    BuildError, Handle, IsolationSettings, LOCK_FILE, LookupError, Mode, Policy, RecoverySettings,
+    Reference, Registry, RegistryBuilder, Rejection, STATE_VARIABLE, STORE_VARIABLE,
+    SearchDirectory, Settings, Stage, TenantSettings, TrustSettings, is_privileged, search_path,
 };
 
 use crate::arguments::Global;
@@ -100,9 +100,24 @@ impl Session {
         &self.directories
     }
 
-    /// The registry over the search path.
+    /// The registry over the search path, to look at what is there: nothing is called, so nothing is put on record.
     pub(crate) fn registry(&self) -> Result<Registry, BuildError> {
         self.scanning().build()
+    }
+
+    /// The registry over the search path, to call executors: the policy holds.
+    pub(crate) fn calling_registry(&self) -> Result<Registry, BuildError> {
+        let registry = self.scanning().policy(self.policy());
+        match &self.settings.audit {
+            Some(audit) => registry.audit(audit.clone()),
+            None => registry,
+        }
+        .build()
+    }
+
+    /// Who may call what, and what is done when a call fails.
+    pub(crate) fn policy(&self) -> Policy {
+        self.settings.policy()
     }
 
     /// The registry over the search path, whatever was refused.
@@ -120,7 +135,11 @@ impl Session {
     }
 
     fn bare(&self) -> RegistryBuilder {
-        Registry::builder().settings(&self.settings)
+        let mut settings = self.settings.clone();
+        settings.tenants = TenantSettings::default();
+        settings.recovery = RecoverySettings::default();
+        settings.audit = None;
+        Registry::builder().settings(&settings)
     }
 
     /// The executor that answers to a reference; where none does, why that may be.

@@ -90,7 +90,7 @@ impl Registry {
     }
 
     pub(crate) fn new(builder: RegistryBuilder) -> Result<Self, BuildError> {
-        let mode = builder.mode;
+        let (mode, policy) = (builder.mode, builder.policy.clone());
         let registry = Self::unscanned(builder)?;
         registry.supervisor().scan_first();
         let catalog = registry.supervisor().catalog();
@@ -99,7 +99,7 @@ impl Registry {
                 rejections: catalog.rejected().to_vec(),
             }));
         }
-        for warning in registry.policy_warnings() {
+        for warning in registry.policy_warnings(&policy) {
             tracing::warn!("{warning}");
         }
         Ok(registry)

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Call, session: &Session, output: &Output) -> Resul
 
     let reference = &arguments.reference;
     // The handle keeps its registry, which stops the plugin when both are dropped.
-    let handle = session.get(&session.registry()?, reference)?;
+    let handle = session.get(&session.calling_registry()?, reference)?;
     let handle = match config {
         None => handle,
         Some(config) => handle.configured(config),

@@ -116,6 +116,7 @@ pub(crate) fn run(session: &Session, output: &Output) -> Result<Exit, Failure> {
     state(&registry, &mut examined);
     search_path(session, &registry, &mut examined);
     trust(session, &mut examined);
+    policy(session, &registry, &mut examined);
     environment(session, &mut examined);
     output.report(&examined)?;
     Ok(if examined.problems.is_empty() {
@@ -123,6 +124,28 @@ pub(crate) fn run(session: &Session, output: &Output) -> Result<Exit, Failure> {
     } else {
         Exit::Failed
     })
+}
+
+/// Who may call what, where that is said.
+fn policy(session: &Session, registry: &Registry, examined: &mut Examined) {
+    let policy = session.policy();
+    if policy.tenants.is_empty() && session.audit_file().is_none() {
+        return;
+    }
+    examined.section("policy");
+    let tenants = policy.tenants.tenants.keys().map(|name| text::plain(name));
+    let tenants: Vec<_> = tenants.collect();
+    examined.ok("tenants", tenants.join(", "));
+    if let Some(file) = session.audit_file() {
+        examined.ok("audit log", text::path(&file));
+    }
+    for warning in registry.policy_warnings(&policy) {
+        examined.problem(
+            format!("{} of `{}`", warning.list, text::plain(&warning.tenant)),
+            format!("`{}`: {}", warning.pattern, warning.reason),
+            "mend it, or install the plugin that it is for",
+        );
+    }
 }
 
 fn isolation(session: &Session, examined: &mut Examined) {

@@ -48,7 +48,10 @@ pub(crate) fn run(arguments: &Stats, session: &Session, output: &Output) -> Resu
         Some(_) => Some(input.read("--input")?),
         None => None,
     };
-    let registry = session.registry()?;
+    let registry = match &arguments.call {
+        Some(_) => session.calling_registry()?,
+        None => session.registry()?,
+    };
     if arguments.start {
         // What could not be started is among what is told.
         let _ = progress::start(&registry, StartOptions::new(), output);
@@ -56,11 +59,14 @@ pub(crate) fn run(arguments: &Stats, session: &Session, output: &Output) -> Resu
     let mut exit = Exit::Done;
     if let (Some(reference), Some(input)) = (&arguments.call, &input) {
         let handle = session.get(&registry, reference)?;
-        handle
-            .validate(input)
-            .map_err(|error| with_description(&handle, error))?;
+        let caller = arguments.caller.options();
+        if handle.authorize(&caller).is_ok() {
+            handle
+                .validate(input)
+                .map_err(|error| with_description(&handle, error))?;
+        }
         for _ in 0..arguments.repeat.get() {
-            if let Err(error) = handle.call(input)
+            if let Err(error) = handle.call_with(input, &caller)
                 && exit == Exit::Done
             {
                 exit = Failure::from(error).exit;

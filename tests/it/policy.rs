@@ -83,3 +83,32 @@ fn what_was_done_about_a_failure_is_told() {
         skipped.stderr
     );
 }
+
+#[test]
+fn what_calls_nothing_asks_nobody_and_records_nothing() {
+    let sandbox = governed("[tenants.acme]\nallow = [\"made.gret\"]\n");
+    for arguments in [
+        &["list"][..],
+        &["describe", "made.greet"],
+        &["why", "made.greet"],
+    ] {
+        let done = sandbox.floe(arguments);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert_eq!(done.stderr, "");
+    }
+    assert!(!sandbox.work().join("audit.jsonl").exists());
+    // The slip is told where it matters.
+    let doctor = sandbox.floe(["doctor"]);
+    assert!(
+        doctor.stdout().contains("did you mean `made.greet`?"),
+        "{}",
+        doctor.stdout()
+    );
+    assert!(!sandbox.work().join("audit.jsonl").exists());
+    let call = sandbox.floe(["call", "made.greet", "--tenant", "acme"]);
+    assert!(
+        call.stderr.contains("did you mean `made.greet`?"),
+        "{}",
+        call.stderr
+    );
+}

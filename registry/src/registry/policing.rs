@@ -50,23 +50,22 @@ impl Registry {
             let now = |name: &str| now.tenants.of(name).map(|tenant| tenant.tenancy());
             tenancy.is_some_and(|tenancy| now(&tenancy.name) != Some(tenancy))
         });
-        let warnings = self.policy_warnings();
+        let warnings = self.policy_warnings(policy);
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         Ok(warnings)
     }
 
-    /// What of the policy is likely a slip, as far as the plugins that are there tell: patterns that match nothing.
+    /// What of a policy is likely a slip, as far as the plugins that are there tell: patterns that match nothing.
     #[must_use]
-    pub fn policy_warnings(&self) -> Vec<PolicyWarning> {
+    pub fn policy_warnings(&self, policy: &Policy) -> Vec<PolicyWarning> {
         let catalog = self.supervisor().catalog();
         let manifests = || catalog.entries().iter().map(|entry| entry.slot.manifest());
         let executors = manifests().flat_map(|manifest| &manifest.executors);
         let node_types = executors.map(|executor| executor.node_type.as_str());
         let kinds = manifests().map(|manifest| manifest.kind.as_str());
-        let rules = self.supervisor().gate().rules();
-        warnings(&rules.settings, node_types, kinds)
+        warnings(&policy.tenants, node_types, kinds)
     }
 
     /// What became of the calls that failed at first.
