@@ -107,12 +107,18 @@ impl Session {
 
     /// The registry over the search path, to call executors: the policy holds.
     pub(crate) fn calling_registry(&self) -> Result<Registry, BuildError> {
-        let registry = self.scanning().policy(self.policy());
-        match &self.settings.audit {
-            Some(audit) => registry.audit(audit.clone()),
-            None => registry,
+        let policy = self.policy();
+        let builder = self.scanning().policy(policy.clone());
+        let builder = match &self.settings.audit {
+            Some(audit) => builder.audit(audit.clone()),
+            None => builder,
+        };
+        let registry = builder.build()?;
+        // What the registry warns of is not shown by default.
+        for warning in registry.policy_warnings(&policy) {
+            tracing::warn!("{warning}");
         }
-        .build()
+        Ok(registry)
     }
 
     /// Who may call what, and what is done when a call fails.
