@@ -337,6 +337,7 @@ mod tests {
                     Exit::Contained
                 }
                 ErrorKind::InvalidParameters | ErrorKind::Configuration => Exit::Usage,
+                ErrorKind::DisabledForTenant => Exit::Refused,
                 _ => Exit::Failed,
             };
             assert_eq!(Exit::of_plugin_error(kind), expected, "{kind}");
