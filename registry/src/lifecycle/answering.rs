@@ -16,6 +16,7 @@ use floe_plugin_api::{CallOptions, Error, ErrorKind, Value};
 use super::calling::Wanted;
 use super::gate::{Caller, Permit, Rules};
 use super::line::Line;
+use super::slot::Slot;
 use super::supervisor::Supervisor;
 use super::target::Target;
 use crate::error::{CallError, PluginError};
@@ -45,6 +46,8 @@ pub(crate) struct Asked<'a, 'c> {
     /// What is done when it fails, where its caller says so.
     recovery: Option<&'a Recovery>,
     by_plugin: bool,
+    /// Whether its caller is told of each attempt.
+    in_detail: bool,
 }
 
 impl<'a, 'c> Asked<'a, 'c> {
@@ -62,7 +65,14 @@ impl<'a, 'c> Asked<'a, 'c> {
             caller: Arc::new(Caller::of(options)),
             recovery,
             by_plugin: false,
+            in_detail: false,
         }
+    }
+
+    /// The same, to be told of each attempt.
+    pub(super) const fn in_detail(mut self) -> Self {
+        self.in_detail = true;
+        self
     }
 
     /// What a plugin asks for. Nothing is done when that fails, as it would be done once more for the
@@ -80,6 +90,7 @@ impl<'a, 'c> Asked<'a, 'c> {
             caller: Arc::new(caller),
             recovery: Some(&NOTHING),
             by_plugin: true,
+            in_detail: false,
         }
     }
 }
@@ -87,21 +98,62 @@ impl<'a, 'c> Asked<'a, 'c> {
 /// What a call has left on its way.
 #[derive(Default)]
 struct Trail {
+    /// Those that are told: all, or those that failed.
     attempts: Vec<Attempt>,
+    /// How many there were.
+    tried: u32,
     passed_over: Vec<String>,
     answered_by: Option<AnsweredBy>,
-    /// Where it was let through to, first what the caller wants and then what was asked in its place.
-    ways: Vec<(Permit, Arc<Target>)>,
+    /// The executors that were asked: first what the caller wants, then what was asked in its place.
+    asked: Vec<Stage>,
     /// Why it may not be made, or what comes of it may not be given.
     denied: Option<String>,
-    /// The executors that were asked, in the same order, let through or not.
-    asked: Vec<String>,
+}
+
+/// An executor that was asked for.
+enum Stage {
+    /// The call was let through.
+    Way(Permit, Arc<Target>),
+    /// It was not, or nothing answers to the name.
+    Name(String),
+}
+
+impl Stage {
+    fn node_type(&self) -> &str {
+        match self {
+            Self::Way(_, target) => target.node_type(),
+            Self::Name(node_type) => node_type,
+        }
+    }
+
+    /// The build that answered, or was to.
+    fn slot(&self) -> Option<Arc<Slot>> {
+        match self {
+            Self::Way(permit, target) => {
+                Some(permit.reached().unwrap_or_else(|| target.slot().clone()))
+            }
+            Self::Name(_) => None,
+        }
+    }
 }
 
 impl Trail {
     fn refused(&mut self, denial: Denial) -> CallError {
         self.denied = Some(denial.decision());
         denial.into()
+    }
+
+    /// Takes note of an executor that could not be asked.
+    fn unasked(&mut self, node_type: &str, error: CallError) {
+        self.asked.push(Stage::Name(node_type.to_owned()));
+        self.tried = self.tried.saturating_add(1);
+        self.attempts.push(Attempt {
+            node_type: node_type.to_owned(),
+            number: 1,
+            error: Some(error),
+            waited: Duration::ZERO,
+            took: Duration::ZERO,
+        });
     }
 }
 
@@ -154,7 +206,7 @@ impl Supervisor {
         let mut trail = Trail::default();
         // A panic of this side, such as of who listens to its log, must not leave a call without its record.
         let passed = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.pass(&rules, asked, failed, &mut trail)
+            self.pass(&rules, asked, failed, began, &mut trail)
         }));
         let (output, panicked) = match passed {
             Ok(output) => (output, None),
@@ -189,7 +241,7 @@ impl Supervisor {
     fn panicked(&self, asked: &Asked<'_, '_>) -> CallError {
         CallError::Executor(Box::new(PluginError::new(
             "of the host".to_owned(),
-            Some(&asked.wanted.reference()),
+            Some(asked.wanted.node_type()),
             &Error::new(ErrorKind::Panicked, "the host panicked during the call"),
         )))
     }
@@ -198,18 +250,17 @@ impl Supervisor {
     #[cold]
     fn note(&self, trail: &Trail, answer: &Answer, took: Duration) {
         let first = answer.attempts.first();
-        if let (Some(node_type), Some(error)) = (
+        if let (Some(stage), Some(error)) = (
             trail.asked.first(),
             first.and_then(|first| first.error.as_ref()),
         ) {
-            let attempts = u32::try_from(answer.attempts.len());
             self.gate().history.record(RecoveryOutcome {
                 time: jiff::Timestamp::now(),
-                node_type: node_type.clone(),
+                node_type: stage.node_type().to_owned(),
                 kind: error.kind(),
                 status: answer.status,
                 answered_by: answer.answered_by.clone(),
-                attempts: attempts.unwrap_or(u32::MAX),
+                attempts: trail.tried,
                 took,
             });
         }
@@ -221,6 +272,7 @@ impl Supervisor {
         rules: &Rules,
         asked: &Asked<'_, '_>,
         failed: Option<CallError>,
+        began: Instant,
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
         let output = match self.let_through(rules, asked, asked.wanted, trail) {
@@ -230,7 +282,7 @@ impl Supervisor {
                     way.permit.enter().map_err(|denial| trail.refused(denial))?;
                 }
                 let input = look_in(&way, asked.input).map_err(|denial| trail.refused(denial))?;
-                self.attempts(rules, asked, &way, &input, failed, trail)?
+                self.attempts(rules, asked, &way, &input, (failed, began), trail)?
             }
             Err(Stop::Denied(denial)) => return Err(trail.refused(denial)),
             Err(Stop::Error(error)) => self.instead(rules, asked, error, trail)?,
@@ -255,7 +307,7 @@ impl Supervisor {
         trail: &mut Trail,
     ) -> Result<Way<'a>, Stop> {
         // Who is nobody does not learn what there is.
-        rules.know(&asked.caller, &wanted.reference())?;
+        rules.know(&asked.caller, wanted.node_type())?;
         let target = wanted
             .target(self)
             .map_err(|error| match rules.tenants.is_empty() {
@@ -269,7 +321,7 @@ impl Supervisor {
             target.node_type(),
             &target.slot().id().kind,
         )?;
-        trail.ways.push((permit.clone(), target.clone()));
+        trail.asked.push(Stage::Way(permit.clone(), target.clone()));
         Ok(Way {
             wanted,
             target,
@@ -286,22 +338,14 @@ impl Supervisor {
         error: CallError,
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
-        let reference = asked.wanted.reference();
-        let node_type = reference.split('@').next().unwrap_or_default();
+        let node_type = asked.wanted.node_type();
         let recovery = asked
             .recovery
             .unwrap_or_else(|| rules.recovery.of_fallback(node_type));
         if recovery.is_none() || !matches!(error, CallError::Lookup(_)) {
             return Err(error);
         }
-        trail.asked.push(node_type.to_owned());
-        trail.attempts.push(Attempt {
-            node_type: node_type.to_owned(),
-            number: 1,
-            error: Some(error.clone()),
-            waited: Duration::ZERO,
-            took: Duration::ZERO,
-        });
+        trail.unasked(node_type, error.clone());
         let mut course = Course::new(recovery);
         let next = self.next(
             rules,
@@ -326,12 +370,11 @@ impl Supervisor {
         asked: &Asked<'_, '_>,
         way: &Way<'_>,
         input: &Value,
-        mut failed: Option<CallError>,
+        (mut failed, mut began): (Option<CallError>, Instant),
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
         let node_type = way.target.node_type();
-        let first = trail.asked.is_empty();
-        trail.asked.push(node_type.to_owned());
+        let first = trail.asked.len() == 1;
         let recovery = match asked.recovery {
             Some(own) if first => own,
             _ if first => rules.recovery.of(node_type, way.target.slot().id()),
@@ -342,18 +385,20 @@ impl Supervisor {
         let mut course = Course::new(recovery);
         let (mut number, mut waited) = (1, Duration::ZERO);
         loop {
-            let began = Instant::now();
             let called = match failed.take() {
                 Some(error) => Err(error),
                 None => self.attempt(asked, way, input, number),
             };
-            trail.attempts.push(Attempt {
-                node_type: node_type.to_owned(),
-                number,
-                error: called.as_ref().err().cloned(),
-                waited,
-                took: began.elapsed(),
-            });
+            trail.tried = trail.tried.saturating_add(1);
+            if asked.in_detail || called.is_err() {
+                trail.attempts.push(Attempt {
+                    node_type: node_type.to_owned(),
+                    number,
+                    error: called.as_ref().err().cloned(),
+                    waited,
+                    took: began.elapsed(),
+                });
+            }
             let error = match called {
                 Ok(output) => {
                     trail.answered_by = Some(match number {
@@ -368,7 +413,7 @@ impl Supervisor {
                 Next::Again {
                     after,
                     number: next,
-                } => (number, waited) = (next, after),
+                } => (number, waited, began) = (next, after, Instant::now()),
                 Next::End(output) => return output,
             }
         }
@@ -464,7 +509,10 @@ impl Supervisor {
         trail: &mut Trail,
     ) -> Option<Value> {
         let node_type = fallback.to.node_type();
-        let known = trail.asked.iter().any(|asked| asked == node_type);
+        let known = trail
+            .asked
+            .iter()
+            .any(|asked| asked.node_type() == node_type);
         if known || trail.asked.len() >= DEEPEST {
             let words = format!("`fallback` to `{node_type}`, which was asked already");
             trail.passed_over.push(words);
@@ -479,8 +527,9 @@ impl Supervisor {
         };
         match ask() {
             Ok((way, input)) => {
+                let fresh = (None, Instant::now());
                 let output = self
-                    .attempts(rules, asked, &way, &input, None, trail)
+                    .attempts(rules, asked, &way, &input, fresh, trail)
                     .ok()?;
                 if let Some(AnsweredBy::Executor | AnsweredBy::Retry) = trail.answered_by {
                     trail.answered_by = Some(AnsweredBy::Fallback(node_type.to_owned()));
@@ -489,14 +538,7 @@ impl Supervisor {
             }
             // It is this one that is denied, not the call.
             Err(stop) => {
-                trail.asked.push(node_type.to_owned());
-                trail.attempts.push(Attempt {
-                    node_type: node_type.to_owned(),
-                    number: 1,
-                    error: Some(stop.into()),
-                    waited: Duration::ZERO,
-                    took: Duration::ZERO,
-                });
+                trail.unasked(node_type, stop.into());
                 None
             }
         }
@@ -588,33 +630,26 @@ fn record(
         Status::Skipped => AuditStatus::Skipped,
         Status::Failed => AuditStatus::Failed,
     };
-    let (first, fallbacks) = match trail.ways.split_first() {
-        Some((first, fallbacks))
-            if trail
-                .asked
-                .first()
-                .is_none_or(|asked| asked == first.1.node_type()) =>
-        {
-            (Some(first), fallbacks)
-        }
-        // Nothing answers to what was asked for first.
-        _ => (None, &trail.ways[..]),
-    };
-    let slot = |(permit, target): &(Permit, Arc<Target>)| {
-        permit.reached().unwrap_or_else(|| target.slot().clone())
-    };
-    let own = first.map(slot);
-    let fallbacks: Vec<String> = fallbacks
-        .iter()
-        .map(|way| {
-            let slot = slot(way);
-            let version = &slot.manifest().version;
+    let first = trail.asked.first();
+    let own = first.and_then(Stage::slot);
+    let others = trail.asked.iter().skip(1);
+    let fallbacks: Vec<String> = others
+        .filter_map(|stage| {
+            let slot = stage.slot()?;
             let digest = slot.digest().map(|digest| digest.to_string());
-            let digest = digest.unwrap_or_default();
-            format!("{} {} {version} {digest}", way.1.node_type(), slot.id())
+            Some(format!(
+                "{} {} {} {}",
+                stage.node_type(),
+                slot.id(),
+                slot.manifest().version,
+                digest.unwrap_or_default()
+            ))
         })
         .collect();
-    let allowed = first.and_then(|(permit, _)| permit.decision());
+    let allowed = match first {
+        Some(Stage::Way(permit, _)) => permit.decision(),
+        Some(Stage::Name(_)) | None => None,
+    };
     let decision = trail.denied.as_deref().or(allowed.map(|words| &**words));
     let tenant = rules.tenants.of(&caller.tenant);
     // What was refused may be too deep to be walked through.
@@ -626,8 +661,6 @@ fn record(
         AnsweredBy::Executor | AnsweredBy::Nobody => None,
         other => Some(other.to_string()),
     };
-    let reference = asked.wanted.reference();
-    let attempts = answer.attempts.len();
     audit.append(&Entry {
         tenant: match caller.tenant.as_str() {
             "" if rules.tenants.is_empty() => IMPLICIT,
@@ -635,13 +668,13 @@ fn record(
         },
         user: &caller.user,
         execution_id: &caller.execution_id,
-        node_type: first.map_or(&*reference, |(_, target)| target.node_type()),
+        node_type: first.map_or(asked.wanted.node_type(), Stage::node_type),
         plugin: own.as_ref().map(|slot| slot.id()),
         version: own.as_ref().map(|slot| &slot.manifest().version),
         digest: own.as_ref().and_then(|slot| slot.digest()),
         error: answer.output.as_ref().err().map(CallError::kind),
         decision: decision.unwrap_or_default(),
-        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        attempts: trail.tried,
         answered_by: answered_by.as_deref(),
         fallbacks: &fallbacks,
         duration: took,

@@ -49,11 +49,13 @@ pub(crate) enum Wanted {
 static NOBODY: Lodging = Lodging::NOBODY;
 
 impl Wanted {
-    /// What it is called by, as its caller has it.
-    pub(super) fn reference(&self) -> std::borrow::Cow<'_, str> {
+    /// The node type that it is called by.
+    pub(super) fn node_type(&self) -> &str {
         match self {
-            Self::Name(reference) | Self::Plugin(_, reference) => reference.as_str().into(),
-            Self::Line(track) => track.reference().to_string().into(),
+            Self::Name(reference) | Self::Plugin(_, reference) => {
+                reference.split('@').next().unwrap_or_default()
+            }
+            Self::Line(track) => track.reference().node_type(),
         }
     }
 
@@ -266,7 +268,7 @@ impl Supervisor {
         recovery: Option<&Recovery>,
     ) -> Answer {
         let wanted = Wanted::Name(reference.to_owned());
-        self.answer_to(&Asked::by_host(&wanted, input, options, recovery))
+        self.answer_to(&Asked::by_host(&wanted, input, options, recovery).in_detail())
     }
 
     /// The answer to a call by way of a handle, with all that led to it.
@@ -278,7 +280,7 @@ impl Supervisor {
         recovery: Option<&Recovery>,
     ) -> Answer {
         let wanted = Wanted::Line(line.track().clone());
-        self.answer_to(&Asked::by_host(&wanted, input, options, recovery))
+        self.answer_to(&Asked::by_host(&wanted, input, options, recovery).in_detail())
     }
 
     /// A way through for a call that has no deadline and that nobody is to be asked about.

@@ -146,10 +146,13 @@ impl<'a> Entry<'a> {
         body.text("action", self.action);
         body.text("node_type", self.node_type);
         if let Some(PluginId { kind, name }) = self.plugin {
-            body.text("plugin", &format!("{kind}/{name}"));
+            // Letters, digits and signs that need no escape.
+            body.key("plugin");
+            let _ = write!(body.0, "\"{kind}/{name}\"");
         }
         if let Some(version) = self.version {
-            body.text("version", &version.to_string());
+            body.key("version");
+            let _ = write!(body.0, "\"{version}\"");
         }
         if let Some(digest) = &self.digest {
             body.key("digest");
