@@ -1,7 +1,7 @@
 //! `convert.*`: from one type to another, exactly or not at all.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use ct_codecs::{
     Base64, Base64NoPadding, Base64UrlSafe, Base64UrlSafeNoPadding, Decoder, Encoder, Hex,
@@ -151,20 +151,58 @@ pub(crate) struct ToJson {
 }
 
 pub(crate) fn to_json(_std: &Std, input: ToJson, _call: &CallContext<'_>) -> Result<String> {
-    let written = if input.pretty {
-        input.value.to_json_pretty()
-    } else {
-        input.value.to_json()
-    };
-    let text = written.map_err(|error| {
-        Error::new(
+    let ToJson { value, pretty } = input;
+    if let Some(number) = not_finite(&value) {
+        return Err(Error::new(
             ErrorKind::ValidationFailed,
-            format!("`value` cannot be written: {error}"),
+            format!("`value` cannot be written: JSON has no way to write the number `{number}`"),
         )
-        .with_detail("path", "value")
-    })?;
-    bounds::bytes(text.len())?;
-    Ok(text)
+        .with_detail("path", "value"));
+    }
+    let mut output = Output::default();
+    let written = if pretty {
+        serde_json::to_writer_pretty(&mut output, &value)
+    } else {
+        serde_json::to_writer(&mut output, &value)
+    };
+    if let Some(stopped) = output.stopped {
+        return Err(stopped);
+    }
+    written?;
+    Ok(String::from_utf8(output.text)?)
+}
+
+fn not_finite(value: &Value) -> Option<f64> {
+    match value {
+        Value::F64(number) => (!number.is_finite()).then_some(*number),
+        Value::List(list) => list.iter().find_map(not_finite),
+        Value::Map(map) => map.iter().find_map(|entry| not_finite(&entry.value)),
+        _ => None,
+    }
+}
+
+/// The text so far, which refuses to grow past the bound: indentation alone may make a value many
+/// times longer.
+#[derive(Default)]
+struct Output {
+    text: Vec<u8>,
+    /// Why the writing was ended from here.
+    stopped: Option<Error>,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if let Err(error) = bounds::bytes(self.text.len().saturating_add(piece.len())) {
+            self.stopped = Some(error);
+            return Err(io::ErrorKind::Other.into());
+        }
+        self.text.extend_from_slice(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Bytes, or a text, which stands for its bytes in UTF-8.

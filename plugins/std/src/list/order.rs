@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use floe_plugin_api::{CallContext, List, Result, Value, data};
+use floe_plugin_api::{CallContext, Error, List, Result, Value, data};
 
 use crate::Std;
 use crate::compare::{self, Key};
@@ -43,6 +43,10 @@ pub(crate) fn sort(_std: &Std, input: Sort, _call: &CallContext<'_>) -> Result<L
     if let Some(first) = first {
         let name = |index: usize| format!("list[{index}]{}", path.as_str());
         let least = &items[first].0;
+        if compare::order(least, least).is_none() {
+            let rule = "a number, string or boolean, which have an order";
+            return Err(Error::invalid(&name(first), rule, least));
+        }
         for (index, (by, _)) in items.iter().enumerate().skip(first) {
             if !by.is_null() && compare::order(least, by).is_none() {
                 return Err(unordered((&name(first), least), (&name(index), by)));
