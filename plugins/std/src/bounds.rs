@@ -1,6 +1,6 @@
 //! How much an executor may make. What makes more is refused before it fills the host's memory.
 
-use floe_plugin_api::{Error, ErrorKind, Result};
+use floe_plugin_api::{Entry, Error, ErrorKind, Result, Value};
 
 /// The longest text, or bytes, that an executor makes, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
@@ -37,4 +37,21 @@ pub(crate) fn collect<T>(made: impl Iterator<Item = T>) -> Result<Vec<T>> {
     let kept: Vec<T> = made.take(MAX_ITEMS + 1).collect();
     items(kept.len())?;
     Ok(kept)
+}
+
+/// What a value takes beside its own place, in bytes: of a number, nothing.
+pub(crate) fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::I64(_) | Value::U64(_) | Value::F64(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(list) => list
+            .iter()
+            .map(|item| size_of::<Value>() + size(item))
+            .sum(),
+        Value::Map(map) => map
+            .iter()
+            .map(|entry| size_of::<Entry>() + entry.key.len() + size(&entry.value))
+            .sum(),
+    }
 }

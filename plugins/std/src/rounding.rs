@@ -51,7 +51,8 @@ pub(crate) fn float(value: f64, digits: i32) -> Option<Number> {
     let head = head + i128::from(up);
     if digits > 0 {
         let rounded: f64 = format!("{head}e{}", -digits).parse().ok()?;
-        return Some(Number::Float(rounded.copysign(value)));
+        let negative = value < 0.0 && head != 0;
+        return Some(Number::Float(if negative { -rounded } else { rounded }));
     }
     let rounded = head.checked_mul(10_i128.checked_pow(digits.unsigned_abs())?)?;
     Some(Number::Integer(if value < 0.0 {

@@ -1,13 +1,14 @@
 //! Items that fit a condition, and what is at a place of each.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use floe_plugin_api::{CallContext, Error, List, Result, Value, data};
 
-use crate::Std;
-use crate::compare::{order, same};
+use crate::compare::{Key, order, same};
 use crate::logic::unordered;
 use crate::pointer::Pointer;
+use crate::{Std, bounds};
 
 /// How what is at the place is compared with the value.
 #[data]
@@ -70,10 +71,16 @@ pub(crate) fn filter(_std: &Std, input: Filter, _call: &CallContext<'_>) -> Resu
         negate,
     } = input;
     operator.check(&value)?;
+    // Looked up and not walked: the list to look in may be as long as the one to filter.
+    let members = match (operator, value.as_list()) {
+        (Operator::In, Some(list)) => list.iter().map(Key).collect(),
+        _ => HashSet::new(),
+    };
     let mut kept = List::new();
     for (index, item) in list.into_iter().enumerate() {
         let name = || format!("list[{index}]{}", path.as_str());
-        if operator.fits(path.find(&item), &value, name)? != negate {
+        let found = path.find(&item);
+        if operator.fits(found, (&value, &members), name)? != negate {
             kept.push(item);
         }
     }
@@ -106,7 +113,7 @@ impl Operator {
     fn fits(
         self,
         found: Option<&Value>,
-        value: &Value,
+        (value, members): (&Value, &HashSet<Key<'_>>),
         name: impl FnOnce() -> String,
     ) -> Result<bool> {
         let at = found.unwrap_or(&Value::Null);
@@ -125,9 +132,7 @@ impl Operator {
             Self::GreaterEqual => return ordered(Ordering::is_ge),
             Self::Less => return ordered(Ordering::is_lt),
             Self::LessEqual => return ordered(Ordering::is_le),
-            Self::In => value
-                .as_list()
-                .is_some_and(|list| list.iter().any(|item| same(item, at))),
+            Self::In => members.contains(&Key(at)),
             Self::Contains => match (at, value) {
                 (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
                 (Value::List(list), _) => list.iter().any(|item| same(item, value)),
@@ -165,8 +170,12 @@ pub(crate) fn map(_std: &Std, input: Pluck, _call: &CallContext<'_>) -> Result<L
         path,
         default,
     } = input;
-    Ok(list
-        .iter()
-        .map(|item| path.find(item).unwrap_or(&default).clone())
+    let found: Vec<_> = list.iter().map(|item| path.find(item)).collect();
+    // Of what is in the list there is enough room; the default may be given any number of times.
+    let missing = found.iter().filter(|found| found.is_none()).count();
+    bounds::bytes(missing.saturating_mul(bounds::size(&default)))?;
+    Ok(found
+        .into_iter()
+        .map(|found| found.unwrap_or(&default).clone())
         .collect())
 }

@@ -180,10 +180,18 @@ pub(crate) struct SplitAt {
     limit: Option<NonZeroUsize>,
 }
 
-pub(crate) fn split(std: &Std, input: SplitAt, _call: &CallContext<'_>) -> Result<Vec<String>> {
+pub(crate) fn split(std: &Std, input: SplitAt, call: &CallContext<'_>) -> Result<Vec<String>> {
     let regex = std.patterns.get(&input.pattern)?;
     let limit = input.limit.map_or(usize::MAX, NonZeroUsize::get);
-    bounds::collect(regex.splitn(&input.text, limit).map(str::to_owned))
+    let mut parts = Vec::new();
+    for part in regex.splitn(&input.text, limit) {
+        if parts.len() % MATCHES_BETWEEN_CHECKPOINTS == 0 {
+            call.checkpoint()?;
+        }
+        bounds::items(parts.len() + 1)?;
+        parts.push(part.to_owned());
+    }
+    Ok(parts)
 }
 
 /// A text, a pattern and what to put in the place of what it finds.

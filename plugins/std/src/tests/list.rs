@@ -415,3 +415,26 @@ fn what_is_not_a_number_is_one_group_and_no_sum() {
         "`list[1]` (`not a number`)",
     );
 }
+
+#[test]
+fn a_default_does_not_grow_without_bound() {
+    let items: Vec<Value> = vec![value!({}); 1 << 10];
+    let default = "x".repeat((64 << 10) + 1);
+    let input = value!({"list": items, "path": "/a", "default": {"text": default}});
+    refused(
+        "list.map",
+        &input,
+        ResourceExhausted,
+        "longer than `67108864` bytes",
+    );
+}
+
+#[test]
+fn a_list_to_look_in_may_be_long() {
+    let even: Vec<i64> = (0..100_000).map(|n| n * 2).collect();
+    let all: Vec<i64> = (0..100_000).collect();
+    let input = value!({"list": all, "operator": "in", "value": even});
+    let kept = call("list.filter", &input).unwrap();
+    assert_eq!(kept.as_list().map(<[_]>::len), Some(50_000));
+    assert_eq!(kept.pointer("/49999"), Some(&value!(99_998)));
+}

@@ -376,3 +376,12 @@ fn quotient_and_modulo_belong_together() {
         }
     }
 }
+
+#[test]
+fn what_is_rounded_to_nothing_has_no_sign() {
+    for value in [-0.04, -0.004] {
+        let input = value!({"value": value, "digits": 1});
+        let rounded = call("math.round", &input).unwrap();
+        assert_eq!(rounded.to_json().unwrap(), "0.0");
+    }
+}

@@ -431,6 +431,7 @@ fn a_cancelled_search_ends() {
             "string.regex_find_all",
             value!({"text": "aa", "pattern": "a"}),
         ),
+        ("string.regex_split", value!({"text": "aa", "pattern": "a"})),
         (
             "string.regex_replace",
             value!({"text": "aa", "pattern": "a", "replacement": ""}),
