@@ -1,0 +1,34 @@
+//! What the README says of the executors is what the manifest says.
+
+use floe_plugin_api::Manifest;
+use floe_plugin_api::abi::Exported;
+
+use super::*;
+
+#[test]
+fn the_table_of_executors_is_the_manifest() {
+    let manifest = Manifest::from_json(Http::MANIFEST.as_bytes()).unwrap();
+    let declared: Vec<_> = manifest
+        .executors
+        .iter()
+        .map(|executor| {
+            // One executor makes requests that are idempotent, and such that are not.
+            assert_eq!(executor.idempotent, None);
+            format!("`{}`", executor.node_type)
+        })
+        .collect();
+    let (_, section) = include_str!("../../README.md")
+        .split_once("## Executors")
+        .unwrap();
+    let table: Vec<_> = section
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| format!("`{}", row.split(" |").next().unwrap()))
+        .collect();
+    assert_eq!(table, declared);
+    assert_eq!(
+        (manifest.kind.as_str(), &*manifest.name),
+        ("compute", "http")
+    );
+}
