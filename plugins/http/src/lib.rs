@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 use floe_plugin_api::{Error, ErrorKind, HostRef, Plugin, Result, Secret, data, export_plugin};
 use ureq::http::{HeaderMap, HeaderValue};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::policy::Policy;
 use crate::resolve::{Lookup, system};
@@ -51,6 +52,10 @@ struct Config {
     /// reached, and so need `allow_hosts`.
     #[serde(default)]
     default_headers: BTreeMap<String, Secret>,
+    /// Certificates of the authorities that servers are to have theirs from, each as PEM; those that
+    /// browsers trust when empty.
+    #[serde(default)]
+    certificates: Vec<String>,
     /// How long a request may take that does not say so itself, in milliseconds.
     #[serde(default = "Config::timeout_ms")]
     #[schemars(range(min = 1))]
@@ -80,6 +85,7 @@ struct Http {
     lookup: Lookup,
     user_agent: HeaderValue,
     default_headers: HeaderMap,
+    tls: TlsConfig,
     timeout_ms: u64,
     max_bytes: u64,
 }
@@ -122,10 +128,33 @@ impl Plugin for Http {
                 ))
             })?,
             default_headers,
+            tls: tls(&config.certificates)?,
             timeout_ms: config.timeout_ms,
             max_bytes: config.max_bytes,
         })
     }
+}
+
+/// Whom servers are to have their certificates from.
+fn tls(certificates: &[String]) -> Result<TlsConfig> {
+    let mut roots = Vec::new();
+    for (index, pem) in certificates.iter().enumerate() {
+        let certificate = Certificate::from_pem(pem.as_bytes()).map_err(|_| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "`certificates[{index}]` is no certificate, expected the text of one from `-----BEGIN CERTIFICATE-----` on"
+                ),
+            )
+        })?;
+        roots.push(certificate);
+    }
+    let roots = if roots.is_empty() {
+        RootCerts::WebPki
+    } else {
+        RootCerts::new_with_certs(&roots)
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 export_plugin! {

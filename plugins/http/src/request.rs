@@ -217,6 +217,7 @@ impl Outgoing {
             .max_redirects_will_error(false)
             .max_response_header_size(MAX_RESPONSE_HEADERS)
             .accept_encoding("identity")
+            .tls_config(http.tls.clone())
             .timeout_global(Some(left))
             .build();
         let connector =

@@ -6,6 +6,7 @@ mod policy;
 mod readme;
 mod redirects;
 mod requests;
+mod secure;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
