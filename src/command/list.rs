@@ -243,7 +243,7 @@ fn table(plugins: &[Shown<'_>], column: Column) -> Table {
             plugin.version.clone(),
             plugin.api.clone(),
             plugin.state.clone(),
-            plugin.executors.join(" "),
+            some(&plugin.executors),
             plugin.file.clone(),
         ];
         table.row(cells.into_iter().take(shown));
@@ -251,11 +251,33 @@ fn table(plugins: &[Shown<'_>], column: Column) -> Table {
     table
 }
 
+/// The executors of a plugin, as many as a line may have.
+fn some(executors: &[&str]) -> String {
+    const MOST: usize = 12;
+    match executors.len() {
+        0..=MOST => executors.join(" "),
+        all => {
+            let first = executors.get(..MOST).unwrap_or_default().join(" ");
+            format!("{first} … and {} more", all - MOST)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_line_has_a_dozen_executors() {
+        let dozen = ["a.b"; 12];
+        assert_eq!(some(&dozen), dozen.join(" "));
+        assert_eq!(
+            some(&["a.b"; 14]),
+            format!("{} … and 2 more", dozen.join(" "))
+        );
+    }
 
     fn shown(version: &str, state: &str) -> Shown<'static> {
         Shown {
