@@ -1,0 +1,94 @@
+//! A workflow as it is written.
+//!
+//! ```text
+//! text ─ source ─▶ tree ─ read ─▶ Document ─ Validator ─▶ Checked
+//! ```
+//!
+//! Reading goes on after a mistake, so that all of them are told at once; what could not be read has
+//! its default in the [`Workflow`] then, and the document has a problem.
+
+mod connection;
+mod fields;
+mod form;
+mod node;
+mod reader;
+mod recovery;
+mod span;
+mod workflow;
+
+pub use self::connection::{Connection, ParsePortError, Port};
+pub use self::form::schema;
+pub use self::node::{Foreach, Need, Node, OnError};
+use self::reader::Reader;
+pub use self::workflow::{Settings, Trigger, Workflow};
+use crate::problem::{Problem, Problems};
+use crate::source::{Format, Limits, Source};
+
+/// A workflow that was read, with its text, and with what is wrong with its form.
+///
+/// ```
+/// use floe_workflow::{Document, Format, Limits};
+///
+/// let text = "
+/// id: greet
+/// nodes:
+///   - id: shout
+///     node_type: text.upper@^1
+///     parameters: { text: hello }
+/// ";
+/// let document = Document::read(text, Format::Yaml, &Limits::default())?;
+/// assert!(document.problems().is_empty());
+/// assert_eq!(document.workflow().nodes[0].node_type, "text.upper@^1");
+/// # Ok::<(), floe_workflow::Problems>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Document {
+    workflow: Workflow,
+    source: Source,
+    problems: Vec<Problem>,
+}
+
+impl Document {
+    /// Reads a workflow.
+    ///
+    /// # Errors
+    ///
+    /// The text is not of its format, is over a limit, or is no map at all. What else is wrong is in
+    /// [`Document::problems`].
+    pub fn read(text: &str, format: Format, limits: &Limits) -> Result<Self, Problems> {
+        let source =
+            Source::read(text, format, limits).map_err(|problem| Problems::from(*problem))?;
+        let mut reader = Reader::default();
+        let workflow = workflow::read(&mut reader, source.root(), limits);
+        let problems = reader.problems;
+        match workflow {
+            Some(workflow) => Ok(Self {
+                workflow,
+                source,
+                problems,
+            }),
+            None => Err(problems.into_iter().collect()),
+        }
+    }
+
+    /// The workflow; where there are [problems](Self::problems), as far as it could be read.
+    #[must_use]
+    pub const fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+
+    /// What is wrong with the form, in the order in which it was met. Nothing has been looked up yet:
+    /// a [`Validator`](crate::Validator) does.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn into_workflow(self) -> Workflow {
+        self.workflow
+    }
+}

@@ -1,0 +1,301 @@
+//! One node of a run, from its condition to its output.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use floe_plugin_api::{CallOptions, ErrorKind, List, Map, Value};
+use floe_registry::{Recovery, Status};
+use parking_lot::Mutex;
+
+use super::board::Outcome;
+use super::caller::Caller;
+use super::control::{self, Arriving};
+use super::outcome::{Course, Failure, NodeStatus};
+use super::prepared::Step;
+use super::{RunOptions, Runner};
+use crate::document::{Foreach, Node};
+use crate::expression::{ExpressionError, Parameters, Scope, Steps};
+
+/// What a node sees of those before it.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Those whose outputs it asks for, by id.
+    pub(super) steps: BTreeMap<String, Before>,
+    /// What leads to it, in the order of the document.
+    pub(super) arriving: Arriving,
+}
+
+/// A node before another one.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) status: Option<NodeStatus>,
+    pub(super) output: Option<Arc<Value>>,
+    pub(super) failure: Option<Failure>,
+}
+
+impl Steps for Seen {
+    fn ids(&self) -> Vec<String> {
+        self.steps.keys().cloned().collect()
+    }
+
+    fn output(&self, id: &str) -> Option<Arc<Value>> {
+        self.steps.get(id)?.output.clone()
+    }
+
+    fn status(&self, id: &str) -> Option<&str> {
+        let status = self.steps.get(id)?.status?;
+        Some(status.as_str())
+    }
+
+    fn error(&self, id: &str) -> Option<Arc<Value>> {
+        let failure = self.steps.get(id)?.failure.as_ref()?;
+        Some(Arc::new(failure.to_value()))
+    }
+}
+
+/// What all nodes of a run share.
+pub(super) struct Shared<'a, C> {
+    pub(super) runner: &'a Runner<C>,
+    pub(super) options: &'a RunOptions,
+    pub(super) input: Arc<Value>,
+    pub(super) about: Arc<Value>,
+    pub(super) context: Arc<Value>,
+    pub(super) tenant: String,
+    /// When the run has to be over.
+    pub(super) until: Option<Instant>,
+}
+
+/// A node that is run now.
+pub(super) struct Turn<'a, C> {
+    pub(super) shared: &'a Shared<'a, C>,
+    pub(super) node: &'a Node,
+    pub(super) step: &'a Step,
+    pub(super) seen: &'a Seen,
+}
+
+/// What came of one item of a list.
+type ItemDone = (Result<Once, Failure>, Course);
+
+/// What came of one call.
+struct Once {
+    output: Arc<Value>,
+    taken: Option<u32>,
+    status: Status,
+}
+
+impl<C: Caller> Turn<'_, C> {
+    /// Runs it.
+    pub(super) fn run(&self) -> (Outcome, Course) {
+        let began = Instant::now();
+        let mut course = Course::default();
+        let outcome = self.outcome(&mut course);
+        course.took = began.elapsed();
+        (outcome, course)
+    }
+
+    fn outcome(&self, course: &mut Course) -> Outcome {
+        if let Some(fault) = &self.step.fault {
+            return Outcome::Failed(Failure::new(ErrorKind::InvalidParameters, fault));
+        }
+        let scope = self.scope();
+        if let Some(when) = &self.step.when {
+            match when.is_true(&scope) {
+                Ok(true) => {}
+                Ok(false) => return Outcome::Skipped,
+                Err(error) => return Outcome::Failed(unreadable("when", &error)),
+            }
+        }
+        let done = match &self.node.foreach {
+            Some(each) => self.each(each, &scope, course),
+            None => self.once(&scope, course),
+        };
+        match done {
+            Ok(Once {
+                output,
+                taken,
+                status,
+            }) => Outcome::Done {
+                output,
+                taken,
+                status: match status {
+                    Status::Success => NodeStatus::Success,
+                    Status::Skipped => NodeStatus::Skipped,
+                    _ => NodeStatus::Recovered,
+                },
+            },
+            Err(failure)
+                if failure.kind == ErrorKind::Cancelled && self.shared.options.stop.is_on() =>
+            {
+                Outcome::Cancelled
+            }
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        let shared = self.shared;
+        Scope::new()
+            .steps(self.seen)
+            .input(shared.input.clone())
+            .variables(shared.runner.prepared.variables.clone())
+            .workflow(shared.about.clone())
+            .context(shared.context.clone())
+            .env(shared.options.env.iter().map(String::as_str))
+    }
+
+    /// When this node has to be over.
+    fn until(&self) -> Option<Instant> {
+        let own = self.node.timeout;
+        let own = own.and_then(|timeout| Instant::now().checked_add(timeout));
+        own.into_iter().chain(self.shared.until).min()
+    }
+
+    fn once(&self, scope: &Scope<'_>, course: &mut Course) -> Result<Once, Failure> {
+        let parameters = value("parameters", self.step.parameters.as_ref(), scope)?;
+        if let Some(control) = self.step.control {
+            let stop = &self.shared.options.stop;
+            let arriving = &self.seen.arriving;
+            let steered = control::steer(control, &parameters, arriving, self.until(), stop);
+            return steered.map(|(output, taken)| Once {
+                output,
+                taken,
+                status: Status::Success,
+            });
+        }
+        let config = value("config", self.step.config.as_ref(), scope)?;
+        let shared = self.shared;
+        let mut options = CallOptions::new()
+            .execution_id(&shared.options.execution_id)
+            .node_id(&self.node.id)
+            .tenant(&shared.tenant)
+            .user(&shared.options.user)
+            .cancellation(shared.options.stop.calls.clone());
+        if let Some(until) = self.until() {
+            options = options.deadline(until);
+        }
+        let caller = &shared.runner.caller;
+        let called = caller.call(
+            &self.node.node_type,
+            &config,
+            &parameters,
+            &options,
+            self.recovery(),
+        );
+        course.attempts = course.attempts.saturating_add(called.attempts);
+        course.recovered_by = course.recovered_by.take().or(called.recovered_by);
+        let status = called.status;
+        called.output.map(|output| Once {
+            output: Arc::new(output),
+            taken: None,
+            status,
+        })
+    }
+
+    fn recovery(&self) -> Option<&Recovery> {
+        let general = &self.shared.runner.checked.workflow().settings.recovery;
+        self.node.recovery.as_ref().or(general.as_ref())
+    }
+
+    /// One call for each item, as many at once as may be; what they give is in the items' order.
+    fn each(
+        &self,
+        each: &Foreach,
+        scope: &Scope<'_>,
+        course: &mut Course,
+    ) -> Result<Once, Failure> {
+        let items = value("foreach.items", self.step.items.as_ref(), scope)?;
+        let Some(list) = items.as_list() else {
+            return Err(Failure::new(
+                ErrorKind::InvalidParameters,
+                format!(
+                    "`foreach.items` is a value of type {}, expected a list",
+                    items.type_name()
+                ),
+            ));
+        };
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let places: Vec<Option<ItemDone>> = (0..list.len()).map(|_| None).collect();
+        let done = Mutex::new(places);
+        let threads = list.len().min(each.concurrency.max(1) as usize);
+        let work = || loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = list.get(index) else { return };
+            if failed.load(Ordering::Relaxed) || self.shared.options.stop.is_on() {
+                return;
+            }
+            let number = i64::try_from(index).unwrap_or(i64::MAX);
+            let scope = self
+                .scope()
+                .item(&each.name, Arc::new(item.clone()))
+                .item("index", Arc::new(number.into()));
+            let mut course = Course::default();
+            let result = self.once(&scope, &mut course);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            if let Some(place) = done.lock().get_mut(index) {
+                *place = Some((result, course));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut outputs = List::with_capacity(list.len());
+        let mut status = Status::Success;
+        for (index, result) in done.into_inner().into_iter().enumerate() {
+            let Some((result, own)) = result else {
+                continue;
+            };
+            course.attempts = course.attempts.saturating_add(own.attempts);
+            course.recovered_by = course.recovered_by.take().or(own.recovered_by);
+            let once = result.map_err(|mut failure| {
+                failure.message = format!("item {index}: {}", failure.message);
+                failure
+            })?;
+            if once.status != Status::Success {
+                status = Status::Recovered;
+            }
+            outputs.push(Value::clone(&once.output));
+        }
+        if outputs.len() < list.len() {
+            return Err(Failure::new(ErrorKind::Cancelled, "the run was stopped"));
+        }
+        Ok(Once {
+            output: Arc::new(outputs.into()),
+            taken: None,
+            status,
+        })
+    }
+}
+
+fn unreadable(place: &str, error: &ExpressionError) -> Failure {
+    Failure::new(ErrorKind::InvalidParameters, format!("`{place}`: {error}"))
+}
+
+/// What a part of a node comes to.
+fn value(of: &str, part: Option<&Parameters>, scope: &Scope<'_>) -> Result<Arc<Value>, Failure> {
+    let Some(part) = part else {
+        return Ok(Arc::default());
+    };
+    part.evaluate_shared(scope)
+        .map_err(|(pointer, error)| unreadable(&format!("{of}{pointer}"), &error))
+}
+
+/// What expressions may know of a workflow.
+pub(super) fn about(id: &str, name: &str, version: Option<&str>) -> Arc<Value> {
+    let mut map = Map::new();
+    map.insert("id", id);
+    map.insert("name", name);
+    map.insert("version", version.map_or(Value::Null, Value::from));
+    Arc::new(map.into())
+}
+
+/// The time of a run that may take so long.
+pub(super) fn end_of(began: Instant, timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| began.checked_add(timeout))
+}

@@ -1,0 +1,17 @@
+//! Documents, plans and checks, as a host meets them.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod calling;
+mod fake;
+mod forms;
+mod garbage;
+mod limits;
+mod order;
+mod outside;
+mod problems;
+mod random;
+mod registry;
+mod running;
+mod schema;
+mod wiring;

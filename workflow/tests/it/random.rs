@@ -1,0 +1,147 @@
+//! Random graphs, held against an interpreter that runs one node after the other.
+
+use std::collections::BTreeMap;
+
+use floe_registry::api::{Value, value};
+use floe_workflow::RunOptions;
+use proptest::prelude::*;
+
+use crate::fake::runner;
+
+/// What a node is.
+#[derive(Clone, Debug)]
+struct Shape {
+    needs: Vec<(usize, &'static str)>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Echo,
+    SkippedByWhen,
+    FailsAndGoesOn,
+    FailsToPort,
+    Disabled,
+}
+
+/// A node as it is drawn: any index stands for one before it.
+type Drawn = (Kind, Vec<(prop::sample::Index, &'static str)>);
+
+fn shapes() -> impl Strategy<Value = Vec<Shape>> {
+    let kind = prop_oneof![
+        6 => Just(Kind::Echo),
+        1 => Just(Kind::SkippedByWhen),
+        1 => Just(Kind::FailsAndGoesOn),
+        1 => Just(Kind::FailsToPort),
+        1 => Just(Kind::Disabled),
+    ];
+    let port = prop::sample::select(vec!["main", "main", "main", "error"]);
+    let node = (
+        kind,
+        prop::collection::vec((any::<prop::sample::Index>(), port), 0..4),
+    );
+    prop::collection::vec(node, 1..14).prop_map(|nodes| {
+        let shape = |(at, (kind, needs)): (usize, Drawn)| {
+            let mut needs: Vec<(usize, &str)> = match at {
+                0 => Vec::new(),
+                _ => needs
+                    .into_iter()
+                    .map(|(index, port)| (index.index(at), port))
+                    .collect(),
+            };
+            needs.sort_unstable();
+            needs.dedup();
+            Shape { needs, kind }
+        };
+        nodes.into_iter().enumerate().map(shape).collect()
+    })
+}
+
+fn text(shapes: &[Shape], concurrency: u32) -> String {
+    let mut text = format!("id: w\nsettings: {{ max_concurrency: {concurrency} }}\nnodes:\n");
+    for (at, shape) in shapes.iter().enumerate() {
+        let needs: Vec<String> = shape
+            .needs
+            .iter()
+            .map(|(node, port)| format!("{{ node: n{node}, port: {port} }}"))
+            .collect();
+        let (node_type, more) = match shape.kind {
+            Kind::Echo => ("test.echo", ""),
+            Kind::SkippedByWhen => ("test.echo", ", when: 1 > 2"),
+            Kind::FailsAndGoesOn => ("test.fail", ", on_error: continue"),
+            Kind::FailsToPort => ("test.fail", ", on_error: error-port"),
+            Kind::Disabled => ("test.echo", ", disabled: true"),
+        };
+        let seen: Vec<String> = shape
+            .needs
+            .iter()
+            .map(|(node, _)| format!("'{{{{ steps.n{node}.status }}}}'"))
+            .collect();
+        text += &format!(
+            "  - {{ id: n{at}, node_type: {node_type}{more}, needs: [{}], parameters: {{ own: {at}, seen: [{}] }} }}\n",
+            needs.join(", "),
+            seen.join(", ")
+        );
+    }
+    text
+}
+
+/// What becomes of each node: its status, and its output where it gives one.
+fn interpret(shapes: &[Shape]) -> Vec<(&'static str, Option<Value>)> {
+    let mut ended: Vec<(&'static str, Option<Value>)> = Vec::new();
+    for (at, shape) in shapes.iter().enumerate() {
+        let is_taken = |(node, port): &(usize, &str)| {
+            let goes_on = matches!(shapes[*node].kind, Kind::FailsAndGoesOn);
+            match (ended[*node].0, *port) {
+                ("success", "main") => true,
+                ("failed", "main") => goes_on,
+                ("failed", "error") => !goes_on,
+                _ => false,
+            }
+        };
+        let is_reached = shape.needs.is_empty() || shape.needs.iter().any(is_taken);
+        let seen: Vec<Value> = shape
+            .needs
+            .iter()
+            .map(|(node, _)| Value::from(ended[*node].0))
+            .collect();
+        ended.push(match shape.kind {
+            _ if !is_reached => ("skipped", None),
+            Kind::Disabled => ("disabled", None),
+            Kind::SkippedByWhen => ("skipped", None),
+            Kind::FailsAndGoesOn => ("failed", Some(Value::Null)),
+            Kind::FailsToPort => ("failed", None),
+            Kind::Echo => (
+                "success",
+                Some(value!({"own": at, "seen": (Value::from(seen))})),
+            ),
+        });
+    }
+    ended
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_is_what_one_node_after_the_other_gives(shapes in shapes(), concurrency in 1_u32..6) {
+        let expected = interpret(&shapes);
+        let runner = runner(&text(&shapes, concurrency));
+        let options = RunOptions::new().keep_outputs();
+        let run = runner.run(Value::Null, &options);
+        let found: BTreeMap<&str, (&str, Option<Value>)> = run
+            .nodes
+            .iter()
+            .map(|(id, node)| (id.as_str(), (node.status.as_str(), node.output.as_deref().cloned())))
+            .collect();
+        for (at, (status, output)) in expected.iter().enumerate() {
+            let (found_status, found_output) = &found[format!("n{at}").as_str()];
+            prop_assert_eq!(found_status, status, "n{}", at);
+            prop_assert_eq!(found_output, output, "n{}", at);
+        }
+        // Again, to the last bit.
+        let again = runner.run(Value::Null, &options);
+        let outputs = |run: &floe_workflow::Run| run.nodes.values().map(|node| node.output.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(outputs(&run), outputs(&again));
+    }
+}
