@@ -311,6 +311,14 @@ pub(crate) enum Command {
     /// has it), `number` and `event`; the first tells how many plugins there are, and `missed` tells how
     /// many events came too fast.
     Watch(With<Watch>),
+    /// Checks a workflow without running it: every problem at once, each with its line and column
+    ///
+    /// No plugin is started. Where the schemas of one are not remembered, it is mapped to tell them.
+    Validate(With<ValidateWorkflow>),
+    /// Checks a workflow and runs it
+    ///
+    /// Ctrl-C begins no other node and waits for those that run; a second one calls these off.
+    Run(With<RunWorkflow>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
     /// Writes which builds may be loaded here into floe.lock, or checks it
@@ -393,6 +401,8 @@ impl Command {
             | Self::Keygen(With { after, .. })
             | Self::Sign(With { after, .. })
             | Self::Verify(With { after, .. })
+            | Self::Validate(With { after, .. })
+            | Self::Run(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
     }
@@ -486,6 +496,38 @@ impl Caller {
             .user(text(&self.user))
             .execution_id(text(&self.execution_id))
     }
+}
+
+/// What `floe validate` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateWorkflow {
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+}
+
+/// What `floe run` is told.
+#[derive(Debug, Args)]
+pub(crate) struct RunWorkflow {
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// What its expressions call `input`: JSON, @FILE with JSON in it, or - for standard input
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        default_value = "{}",
+        allow_negative_numbers = true
+    )]
+    pub(crate) input: String,
+    /// A variable of the environment that its expressions may read. May be given many times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Vec<String>,
+    /// Tells what all nodes gave, also those that no other node needs any more
+    #[arg(long)]
+    pub(crate) keep_outputs: bool,
+    #[command(flatten)]
+    pub(crate) caller: Caller,
 }
 
 /// What `floe why` is told.

@@ -38,3 +38,14 @@ case $counted in
     exit 1
     ;;
 esac
+
+printf '\n> floe run examples/weather/workflow.yaml\n'
+report=$("$floe" run examples/weather/workflow.yaml --input '{"database":"'$scratch'/workflow.db"}')
+printf '%s\n' "$report"
+case $report in
+*'- rain: 641 days, 13.5 degrees'*) ;;
+*)
+    printf '\nexpected 641 days of rain in the report above\n' >&2
+    exit 1
+    ;;
+esac

@@ -24,6 +24,7 @@ mod verify;
 mod watch;
 mod whole_file;
 mod why;
+mod workflow;
 
 use crate::arguments::{Command, Global};
 use crate::exit::Exit;
@@ -55,5 +56,7 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Health(_) => health::run(&session()?, output),
         Command::Stats(arguments) => stats::run(&arguments.own, &session()?, output),
         Command::Watch(arguments) => watch::run(&arguments.own, &session()?, output),
+        Command::Validate(arguments) => workflow::validate(&arguments.own, &session()?, output),
+        Command::Run(arguments) => workflow::run(&arguments.own, &session()?, output),
     }
 }

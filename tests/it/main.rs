@@ -35,3 +35,4 @@ mod trust;
 mod usage;
 mod watch;
 mod why;
+mod workflow;
