@@ -153,7 +153,7 @@ impl Report for Checkup {
         let count = self.errors.len();
         let verdict = match count {
             0 => format!("`{}` can be run", self.file),
-            _ => text::count(count, "error").to_string(),
+            _ => text::count(count, "error"),
         };
         page.verdict(self.valid, &verdict);
     }
