@@ -3,16 +3,17 @@
 //! Whoever ends a node goes on with the next one itself: along a chain, nothing is handed over. Where more may run
 //! than threads do, another one is added, up to as many as may run at once.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::Scope as Threads;
 use std::time::{Duration, Instant};
 
-use floe_plugin_api::{Map, Value};
+use floe_plugin_api::{ErrorKind, Map, Value};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::board::{Board, Halt};
+use super::board::{Board, Halt, Outcome};
 use super::caller::Caller;
-use super::outcome::{Course, Ended};
+use super::outcome::{Course, Ended, Failure};
 use super::step::{Before, Seen, Shared, Turn, about, end_of};
 use super::{RunOptions, Runner, Told};
 
@@ -113,8 +114,10 @@ impl<'a, C: Caller> Crew<'a, C> {
         if state.idle > 0 {
             self.work.notify_one();
         } else if state.threads < most {
-            state.threads += 1;
-            threads.spawn(move || self.serve(threads));
+            let thread = std::thread::Builder::new().name("floe-run".to_owned());
+            let added = thread.spawn_scoped(threads, move || self.serve(threads));
+            // With fewer of them it takes longer.
+            state.threads += u32::from(added.is_ok());
         }
     }
 
@@ -144,32 +147,44 @@ impl<'a, C: Caller> Crew<'a, C> {
         );
         let seen = self.see(&state, index);
         drop(state);
-        let listener = self.shared.options.listener.as_ref();
-        if let Some(listener) = listener {
-            listener(Told::Began { node: &node.id });
-        }
         let turn = Turn {
             shared: &self.shared,
             node,
             step,
             seen: &seen,
         };
-        let (outcome, course) = turn.run();
+        // A panic must not leave the others waiting for this node.
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.tell(Told::Began { node: &node.id });
+            turn.run()
+        }));
+        let (outcome, course) = ran.unwrap_or_else(|_| {
+            let failure = Failure::new(ErrorKind::Panicked, "the host panicked while the node ran");
+            (Outcome::Failed(failure), Course::default())
+        });
         drop(seen);
         let took = course.took;
         let mut state = self.state.lock();
         state.courses[index] = course;
         state.board.end(index, outcome);
-        if let (Some(listener), Some(status)) = (listener, state.board.cells[index].status) {
+        if let Some(status) = state.board.cells[index].status {
+            let told = Told::Ended {
+                node: &node.id,
+                status,
+                took,
+            };
             MutexGuard::unlocked(&mut state, || {
-                listener(Told::Ended {
-                    node: &node.id,
-                    status,
-                    took,
-                });
+                // Whoever listens has told its own panic; what the node gave is there.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| self.tell(told)));
             });
         }
         state
+    }
+
+    fn tell(&self, told: Told<'_>) {
+        if let Some(listener) = &self.shared.options.listener {
+            listener(told);
+        }
     }
 
     /// What a node sees of those before it.

@@ -241,7 +241,9 @@ impl<C: Caller> Turn<'_, C> {
         };
         std::thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(work);
+                let thread = std::thread::Builder::new().name("floe-run".to_owned());
+                // With fewer of them it takes longer.
+                let _ = thread.spawn_scoped(scope, work);
             }
             work();
         });

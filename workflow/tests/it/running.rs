@@ -311,3 +311,22 @@ nodes:
     assert_eq!(run.output, value!({"v": 1}));
     assert!(run.duration >= Duration::from_millis(1));
 }
+
+#[test]
+fn who_listens_and_panics_fails_the_node_and_holds_up_nothing() {
+    let runner = runner(
+        "
+id: w
+nodes:
+  - { id: a, node_type: test.echo }
+  - { id: b, node_type: test.echo, needs: [a] }
+",
+    );
+    let began = RunOptions::new().listener(|told| assert!(!told.to_string().contains("began")));
+    let run = runner.run(Value::Null, &began);
+    let failure = run.nodes["a"].error.as_ref().unwrap();
+    assert_eq!(failure.kind, ErrorKind::Panicked);
+    let ended = RunOptions::new().listener(|told| assert!(!told.to_string().contains("ended")));
+    let run = runner.run(Value::Null, &ended);
+    assert_eq!(run.status, RunStatus::Success);
+}
