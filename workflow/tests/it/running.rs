@@ -219,7 +219,7 @@ fn a_run_that_is_stopped_begins_nothing_and_leaves_nothing_behind() {
         "
 id: w
 nodes:
-  - { id: a, node_type: test.linger }
+  - { id: a, node_type: test.heed }
   - { id: b, node_type: test.echo, needs: [a] }
 ",
     );
