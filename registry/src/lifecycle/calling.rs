@@ -137,15 +137,7 @@ impl Supervisor {
         options: &CallOptions,
     ) -> Result<Value, CallError> {
         let wanted = Wanted::Name(reference.to_owned());
-        if let Some(permit) = self.gate().open()
-            && !self.gate().recovers()
-        {
-            let mut output = Value::Null;
-            self.call_once(permit, &wanted, input, options.raw(), &mut output)?;
-            return Ok(output);
-        }
-        self.answer_to(&Asked::by_host(&wanted, input, options, None))
-            .output
+        self.call_saying(&wanted, input, options)
     }
 
     #[inline]
@@ -234,14 +226,25 @@ impl Supervisor {
         options: &CallOptions,
     ) -> Result<Value, CallError> {
         let wanted = Wanted::Line(line.track().clone());
+        self.call_saying(&wanted, input, options)
+    }
+
+    /// Makes a call of which something is said.
+    #[inline]
+    fn call_saying(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        input: &Value,
+        options: &CallOptions,
+    ) -> Result<Value, CallError> {
         if let Some(permit) = self.gate().open()
             && !self.gate().recovers()
         {
             let mut output = Value::Null;
-            self.call_once(permit, &wanted, input, options.raw(), &mut output)?;
+            self.call_once(permit, wanted, input, options.raw(), &mut output)?;
             return Ok(output);
         }
-        self.answer_to(&Asked::by_host(&wanted, input, options, None))
+        self.answer_to(&Asked::by_host(wanted, input, options, None))
             .output
     }
 
