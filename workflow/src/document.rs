@@ -7,6 +7,8 @@
 //! Reading goes on after a mistake, so that all of them are told at once; what could not be read has
 //! its default in the [`Workflow`] then, and the document has a problem.
 
+use std::sync::Arc;
+
 mod connection;
 mod fields;
 mod form;
@@ -46,6 +48,8 @@ pub struct Document {
     workflow: Workflow,
     source: Source,
     problems: Vec<Problem>,
+    text: Arc<str>,
+    format: Format,
 }
 
 impl Document {
@@ -66,6 +70,8 @@ impl Document {
                 workflow,
                 source,
                 problems,
+                text: text.into(),
+                format,
             }),
             None => Err(problems.into_iter().collect()),
         }
@@ -88,7 +94,7 @@ impl Document {
         &self.source
     }
 
-    pub(crate) fn into_workflow(self) -> Workflow {
-        self.workflow
+    pub(crate) fn into_parts(self) -> (Workflow, Arc<str>, Format) {
+        (self.workflow, self.text, self.format)
     }
 }

@@ -50,6 +50,7 @@ mod control;
 mod document;
 mod executors;
 pub mod expression;
+mod journal;
 mod nearest;
 mod plan;
 mod problem;
@@ -63,10 +64,15 @@ pub use self::document::{
     Workflow, schema,
 };
 pub use self::executors::{ExecutorFacts, Executors, Unresolved};
+pub use self::journal::{
+    Interrupted, Journal, JournalError, JournalSettings, JournalSync, NodeRecord, RecordStatus,
+    RunRecord, RunSummary,
+};
 pub use self::plan::{Edge, Plan};
 pub use self::problem::{Problem, Problems, Rule, Severity};
 pub use self::run::{
     Called, Caller, Failure, NodeRun, NodeStatus, Run, RunOptions, RunStatus, Runner, Stop, Told,
+    new_execution_id,
 };
 pub use self::source::{Format, Limits};
 pub use self::validate::{Checked, Validator};

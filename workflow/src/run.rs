@@ -4,35 +4,40 @@
 //!   which may run next.
 //! - `prepared` has the expressions of the nodes, read once.
 //! - `caller` is how executors are called; `step` runs one node, `control` one that is part of the language.
-//! - `crew` are the threads that do all that.
+//! - `crew` are the threads that do all that; `called` is a workflow that another one calls.
+//! - `note` is what they put on record, where a run is.
 //!
 //! What a run gives does not depend on which of its nodes happened to be quicker.
 
 mod board;
+mod called;
 mod caller;
 mod control;
 mod crew;
+mod note;
 mod outcome;
 mod prepared;
 mod step;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use floe_plugin_api::{Cancellation, Value};
 
 pub use self::caller::{Called, Caller};
+use self::crew::Job;
+pub(crate) use self::outcome::milliseconds;
 pub use self::outcome::{Failure, NodeRun, NodeStatus, Run, RunStatus};
-use self::prepared::Prepared;
+use self::prepared::Program;
+use crate::journal::{Interrupted, Journal, JournalError, Recording};
 use crate::validate::Checked;
 
 /// A workflow, ready to be run any number of times.
 pub struct Runner<C> {
     caller: C,
-    checked: Checked,
-    prepared: Prepared,
+    program: Arc<Program>,
 }
 
 /// What is set for a run.
@@ -134,6 +139,24 @@ pub enum Told<'a> {
     },
 }
 
+impl<'a> Told<'a> {
+    /// The node's id; that of a workflow which another one calls comes after that of the calling node: `call/node`.
+    #[must_use]
+    pub const fn node(&self) -> &'a str {
+        match self {
+            Self::Began { node } | Self::Ended { node, .. } => node,
+        }
+    }
+
+    /// The same of another node.
+    const fn of<'b>(self, node: &'b str) -> Told<'b> {
+        match self {
+            Self::Began { .. } => Told::Began { node },
+            Self::Ended { status, took, .. } => Told::Ended { node, status, took },
+        }
+    }
+}
+
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,11 +216,9 @@ impl<C: Caller> Runner<C> {
     /// Makes a workflow that was checked ready to run.
     #[must_use]
     pub fn new(caller: C, checked: Checked) -> Self {
-        let prepared = Prepared::new(&checked);
         Self {
             caller,
-            checked,
-            prepared,
+            program: Program::new(Arc::new(checked)),
         }
     }
 
@@ -207,20 +228,96 @@ impl<C: Caller> Runner<C> {
         &self.caller
     }
 
-    /// Runs it, and waits for its end.
+    /// The workflow.
+    #[must_use]
+    pub fn checked(&self) -> &Checked {
+        &self.program.checked
+    }
+
+    /// Runs it, and waits for its end. Nothing is put on record: where the process ends before, all is done again.
     #[must_use]
     pub fn run(&self, input: Value, options: &RunOptions) -> Run {
-        let began = Instant::now();
-        let started = jiff::Timestamp::now();
-        let ended = crew::work(self, Arc::new(input), options, began);
-        ended.into_run(self.checked.workflow(), options, started, began.elapsed())
+        self.work(Arc::new(input), options, None)
     }
+
+    /// Runs it, and puts into a journal what it does, so that it [can go on](Self::resume) where it was cut off.
+    ///
+    /// A run without an [execution id](RunOptions::execution_id) is given one.
+    ///
+    /// # Errors
+    ///
+    /// The journal has a run of this name, or cannot be written. Where it can no longer be written later, the run
+    /// begins no other node, and says [why](Run::fault).
+    pub fn record(
+        &self,
+        input: Value,
+        options: &RunOptions,
+        journal: &Journal,
+    ) -> Result<Run, JournalError> {
+        let mut options = options.clone();
+        if options.execution_id.is_empty() {
+            options.execution_id = new_execution_id();
+        }
+        let recording = journal.begin(&self.program.begun(&input, &options, None))?;
+        Ok(self.work(Arc::new(input), &options, Some(&recording)))
+    }
+
+    /// Goes on with a run that was cut off, failed or was stopped. What had ended is not done again; what had begun
+    /// is, as what it did is not known; and so is what the run failed at.
+    ///
+    /// Name, input, tenant, user and variables are those that it was begun with; of the options, the stop and the
+    /// listener count. Time limits begin anew.
+    ///
+    /// # Errors
+    ///
+    /// This workflow is not that of the run, what is on record is damaged, or the journal cannot be written.
+    pub fn resume(
+        &self,
+        interrupted: Interrupted,
+        options: &RunOptions,
+    ) -> Result<Run, JournalError> {
+        self.program.is_of(&interrupted)?;
+        let options = RunOptions {
+            execution_id: interrupted.execution_id().to_owned(),
+            tenant: interrupted.tenant().map(str::to_owned),
+            user: interrupted.user().to_owned(),
+            env: interrupted.env().to_vec(),
+            keep_outputs: interrupted.keeps_outputs(),
+            stop: options.stop.clone(),
+            listener: options.listener.clone(),
+        };
+        let input = Arc::new(interrupted.input().clone());
+        let recording = interrupted.into_recording()?;
+        Ok(self.work(input, &options, Some(&recording)))
+    }
+
+    fn work(&self, input: Arc<Value>, options: &RunOptions, recording: Option<&Recording>) -> Run {
+        let job = Job {
+            caller: &self.caller,
+            program: &self.program,
+            options,
+            input,
+            recording,
+            began: Instant::now(),
+            until: None,
+        };
+        crew::work(&job)
+    }
+}
+
+/// A name for a run that nobody named: when it was begun, and by which process, and which of its runs it is.
+#[must_use]
+pub fn new_execution_id() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = jiff::Timestamp::now().as_millisecond();
+    format!("{now:x}-{:x}-{count:x}", std::process::id())
 }
 
 impl<C> fmt::Debug for Runner<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runner")
-            .field("workflow", &self.checked.workflow().id)
+            .field("workflow", &self.program.checked.workflow().id)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ mod nodes;
 mod partial;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::executors::{Executors, Unresolved};
 use crate::nearest::nearest;
 use crate::plan::{Names, Plan, Wiring};
 use crate::problem::{MOST, Problem, Problems, Rule};
-use crate::source::Source;
+use crate::source::{Format, Source};
 
 /// For how many unknown names the nearest node is looked for.
 const LOOKED_FOR: usize = 100;
@@ -82,11 +82,17 @@ impl<E: Executors> Validator<E> {
     /// It cannot, and everything that is wrong with it.
     pub fn validate(&self, document: Document) -> Result<Checked, Problems> {
         match self.run(&document) {
-            (problems, Some(plan)) if problems.errors.is_empty() => Ok(Checked {
-                workflow: document.into_workflow(),
-                plan,
-                warnings: problems.warnings,
-            }),
+            (problems, Some(plan)) if problems.errors.is_empty() => {
+                let (workflow, text, format) = document.into_parts();
+                Ok(Checked {
+                    workflow,
+                    plan,
+                    warnings: problems.warnings,
+                    text,
+                    format,
+                    calls: BTreeMap::new(),
+                })
+            }
             (problems, _) => Err(problems),
         }
     }
@@ -125,9 +131,30 @@ pub struct Checked {
     workflow: Workflow,
     plan: Plan,
     warnings: Vec<Problem>,
+    text: Arc<str>,
+    format: Format,
+    calls: BTreeMap<usize, Arc<Checked>>,
 }
 
 impl Checked {
+    /// The text.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The format.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The calls.
+    #[must_use]
+    pub const fn calls(&self) -> &BTreeMap<usize, Arc<Checked>> {
+        &self.calls
+    }
+
     /// The workflow.
     #[must_use]
     pub const fn workflow(&self) -> &Workflow {

@@ -36,6 +36,8 @@ pub(super) enum Halt {
     Stopped,
     /// Its time is over.
     TimedOut,
+    /// What it does cannot be put on record.
+    Unrecorded,
 }
 
 /// A node of a run.
@@ -118,6 +120,23 @@ impl<'w> Board<'w> {
             board.decide(node);
         }
         board
+    }
+
+    /// Takes over what became of nodes at an earlier time. `kept` gives what there is of one that could begin now;
+    /// nothing where it is to be run.
+    pub(super) fn replay<E>(
+        &mut self,
+        mut kept: impl FnMut(usize) -> Result<Option<Outcome>, E>,
+    ) -> Result<(), E> {
+        let mut open = Vec::new();
+        while let Some(Reverse((rank, node))) = self.ready.pop() {
+            match kept(node)? {
+                Some(outcome) => self.settle(node, outcome),
+                None => open.push(Reverse((rank, node))),
+            }
+        }
+        self.ready.extend(open);
+        Ok(())
     }
 
     /// Whether nothing runs and nothing will.

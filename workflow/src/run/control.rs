@@ -63,9 +63,11 @@ pub(super) fn steer(
             Err(Failure::new(ErrorKind::ExecutionError, message).details(get("details")))
         }
         Control::Noop => plain(Value::Null),
-        Control::Call => Err(Failure::new(
-            ErrorKind::NotReady,
-            "workflows do not call each other yet: put the nodes of the other one into this",
+        // A check finds each workflow that is called, and only what was checked is run.
+        Control::Call => Err(invalid(
+            "workflow",
+            "the id of a workflow that is known",
+            &get("workflow"),
         )),
     }
 }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::RunOptions;
 use super::board::{Board, Halt};
 use crate::document::Workflow;
+use crate::journal::JournalError;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +26,32 @@ pub enum RunStatus {
     Cancelled,
     /// Its time was over.
     TimedOut,
+}
+
+impl RunStatus {
+    const ALL: [Self; 4] = [Self::Success, Self::Failed, Self::Cancelled, Self::TimedOut];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed-out",
+        }
+    }
+
+    /// The one of a word.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// How a node ended.
@@ -61,6 +88,23 @@ impl NodeStatus {
             Self::Cancelled => "cancelled",
             Self::NotRun => "not-run",
         }
+    }
+}
+
+impl NodeStatus {
+    const ALL: [Self; 7] = [
+        Self::Success,
+        Self::Recovered,
+        Self::Skipped,
+        Self::Disabled,
+        Self::Failed,
+        Self::Cancelled,
+        Self::NotRun,
+    ];
+
+    /// The one of a word.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
 
@@ -117,7 +161,10 @@ impl fmt::Display for Failure {
     }
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn milliseconds<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64() * 1e3)
 }
 
@@ -161,9 +208,13 @@ pub struct Run {
     pub workflow: String,
     /// How it ended.
     pub status: RunStatus,
-    /// When it began.
+    /// Which attempt this one is: 1, and one more each time it is resumed.
+    pub attempt: u32,
+    /// When it began first.
     pub started: jiff::Timestamp,
-    /// How long it took, in milliseconds.
+    /// When it ended.
+    pub ended: jiff::Timestamp,
+    /// How long this attempt took, in milliseconds.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
     /// The nodes, by their ids.
@@ -173,6 +224,9 @@ pub struct Run {
     /// The id of the node that failed, where one has the run fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+    /// Why it could not go on, where that is no node's fault: its journal cannot be written or read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// How many nodes ended how.
     pub metrics: BTreeMap<&'static str, usize>,
 }
@@ -183,29 +237,44 @@ pub(super) struct Course {
     pub(super) attempts: u32,
     pub(super) took: Duration,
     pub(super) recovered_by: Option<String>,
+    /// Whether it has begun, now or at an earlier time.
+    pub(super) has_begun: bool,
+    /// Whether it failed as the time of the whole run was over.
+    pub(super) was_cut_off: bool,
 }
 
 /// A run that has ended.
 pub(super) struct Ended<'w> {
     pub(super) board: Board<'w>,
     pub(super) courses: Vec<Course>,
+    pub(super) fault: Option<Arc<JournalError>>,
+    pub(super) attempt: u32,
+    pub(super) started: jiff::Timestamp,
+    pub(super) took: Duration,
 }
 
 impl Ended<'_> {
-    pub(super) fn into_run(
-        self,
-        workflow: &Workflow,
-        options: &RunOptions,
-        started: jiff::Timestamp,
-        duration: Duration,
-    ) -> Run {
-        let Self { board, courses } = self;
-        let (status, failed) = match board.halt() {
+    /// How it ended, and at which node, where one is to blame.
+    pub(super) fn status(&self) -> (RunStatus, Option<usize>) {
+        match self.board.halt() {
             None => (RunStatus::Success, None),
-            Some(Halt::Failed(node)) => (RunStatus::Failed, Some(workflow.nodes[node].id.clone())),
+            Some(Halt::Failed(node)) => (RunStatus::Failed, Some(node)),
+            Some(Halt::Unrecorded) => (RunStatus::Failed, None),
             Some(Halt::Stopped) => (RunStatus::Cancelled, None),
             Some(Halt::TimedOut) => (RunStatus::TimedOut, None),
-        };
+        }
+    }
+
+    pub(super) fn into_run(self, workflow: &Workflow, options: &RunOptions) -> Run {
+        let (status, failed) = self.status();
+        let Self {
+            board,
+            courses,
+            fault,
+            attempt,
+            started,
+            took,
+        } = self;
         let output = board.output();
         let mut nodes = BTreeMap::new();
         let mut metrics: BTreeMap<&'static str, usize> = BTreeMap::new();
@@ -229,12 +298,27 @@ impl Ended<'_> {
             execution_id: options.execution_id.clone(),
             workflow: workflow.id.clone(),
             status,
+            attempt,
             started,
-            duration,
+            ended: jiff::Timestamp::now(),
+            duration: took,
             nodes,
             output,
-            failed,
+            failed: failed.map(|node| workflow.nodes[node].id.clone()),
+            fault: fault.map(|fault| with_causes(&*fault)),
             metrics,
         }
     }
+}
+
+/// An error with what caused it, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

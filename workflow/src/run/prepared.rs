@@ -1,14 +1,87 @@
 //! The expressions of a workflow's nodes, read once for all runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use floe_plugin_api::Value;
 
+use super::RunOptions;
 use crate::control::Control;
 use crate::document::Node;
 use crate::expression::{ExpressionError, Parameters, Reference, Root, Template};
+use crate::journal::{Begun, Interrupted, JournalError};
 use crate::validate::Checked;
+
+/// A workflow that was checked, with its expressions read, and the workflows that it calls.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) checked: Arc<Checked>,
+    pub(super) prepared: Prepared,
+    /// By the index of the node that calls.
+    pub(super) calls: BTreeMap<usize, Arc<Program>>,
+}
+
+impl Program {
+    pub(super) fn new(checked: Arc<Checked>) -> Arc<Self> {
+        Self::of(&checked, &mut HashMap::new())
+    }
+
+    /// Each workflow is made ready once, however often it is called. They call each other so deep only as a
+    /// check allows.
+    fn of(checked: &Arc<Checked>, made: &mut HashMap<*const Checked, Arc<Self>>) -> Arc<Self> {
+        let key = Arc::as_ptr(checked);
+        if let Some(made) = made.get(&key) {
+            return made.clone();
+        }
+        let calls = checked
+            .calls()
+            .iter()
+            .map(|(node, called)| (*node, Self::of(called, made)))
+            .collect();
+        let program = Arc::new(Self {
+            prepared: Prepared::new(checked),
+            checked: checked.clone(),
+            calls,
+        });
+        made.insert(key, program.clone());
+        program
+    }
+
+    /// What a run of it is, for a journal.
+    pub(super) fn begun<'a>(
+        &'a self,
+        input: &'a Value,
+        options: &'a RunOptions,
+        called_by: Option<&'a str>,
+    ) -> Begun<'a> {
+        let workflow = self.checked.workflow();
+        Begun {
+            execution_id: &options.execution_id,
+            called_by,
+            workflow: &workflow.id,
+            version: workflow.version.as_deref(),
+            text: self.checked.text(),
+            format: self.checked.format(),
+            input,
+            tenant: options.tenant.as_deref(),
+            user: &options.user,
+            env: &options.env,
+            keep_outputs: options.keep_outputs,
+            began: jiff::Timestamp::now(),
+        }
+    }
+
+    /// Refuses the run of another workflow.
+    pub(super) fn is_of(&self, interrupted: &Interrupted) -> Result<(), JournalError> {
+        if interrupted.text() == &**self.checked.text() {
+            return Ok(());
+        }
+        Err(JournalError::OtherWorkflow {
+            execution_id: interrupted.execution_id().to_owned(),
+            workflow: interrupted.workflow().to_owned(),
+        })
+    }
+}
 
 /// A node's expressions.
 #[derive(Debug)]
@@ -34,7 +107,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(checked: &Checked) -> Self {
         let (workflow, plan) = (checked.workflow(), checked.plan());
-        let places: std::collections::HashMap<&str, usize> = workflow
+        let places: HashMap<&str, usize> = workflow
             .nodes
             .iter()
             .enumerate()

@@ -10,11 +10,12 @@ use floe_registry::{Recovery, Status};
 use parking_lot::Mutex;
 
 use super::board::Outcome;
+use super::called;
 use super::caller::Caller;
 use super::control::{self, Arriving};
+use super::crew::Job;
 use super::outcome::{Course, Failure, NodeStatus};
-use super::prepared::Step;
-use super::{RunOptions, Runner};
+use super::prepared::{Program, Step};
 use crate::document::{Foreach, Node};
 use crate::expression::{ExpressionError, Parameters, Scope, Steps};
 
@@ -57,9 +58,7 @@ impl Steps for Seen {
 
 /// What all nodes of a run share.
 pub(super) struct Shared<'a, C> {
-    pub(super) runner: &'a Runner<C>,
-    pub(super) options: &'a RunOptions,
-    pub(super) input: Arc<Value>,
+    pub(super) job: &'a Job<'a, C>,
     pub(super) about: Arc<Value>,
     pub(super) context: Arc<Value>,
     pub(super) tenant: String,
@@ -67,9 +66,17 @@ pub(super) struct Shared<'a, C> {
     pub(super) until: Option<Instant>,
 }
 
+impl<C> Shared<'_, C> {
+    /// Whether the time of the run is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// A node that is run now.
 pub(super) struct Turn<'a, C> {
     pub(super) shared: &'a Shared<'a, C>,
+    pub(super) index: usize,
     pub(super) node: &'a Node,
     pub(super) step: &'a Step,
     pub(super) seen: &'a Seen,
@@ -92,6 +99,8 @@ impl<C: Caller> Turn<'_, C> {
         let mut course = Course::default();
         let outcome = self.outcome(&mut course);
         course.took = began.elapsed();
+        course.was_cut_off = matches!(&outcome, Outcome::Failed(failure) if failure.kind == ErrorKind::ExecutionTimeout)
+            && self.shared.is_over();
         (outcome, course)
     }
 
@@ -109,7 +118,7 @@ impl<C: Caller> Turn<'_, C> {
         }
         let done = match &self.node.foreach {
             Some(each) => self.each(each, &scope, course),
-            None => self.once(&scope, course),
+            None => self.once(&scope, None, course),
         };
         match done {
             Ok(Once {
@@ -126,7 +135,7 @@ impl<C: Caller> Turn<'_, C> {
                 },
             },
             Err(failure)
-                if failure.kind == ErrorKind::Cancelled && self.shared.options.stop.is_on() =>
+                if failure.kind == ErrorKind::Cancelled && self.shared.job.options.stop.is_on() =>
             {
                 Outcome::Cancelled
             }
@@ -135,14 +144,14 @@ impl<C: Caller> Turn<'_, C> {
     }
 
     fn scope(&self) -> Scope<'_> {
-        let shared = self.shared;
+        let (shared, job) = (self.shared, self.shared.job);
         Scope::new()
             .steps(self.seen)
-            .input(shared.input.clone())
-            .variables(shared.runner.prepared.variables.clone())
+            .input(job.input.clone())
+            .variables(job.program.prepared.variables.clone())
             .workflow(shared.about.clone())
             .context(shared.context.clone())
-            .env(shared.options.env.iter().map(String::as_str))
+            .env(job.options.env.iter().map(String::as_str))
     }
 
     /// When this node has to be over.
@@ -152,10 +161,18 @@ impl<C: Caller> Turn<'_, C> {
         own.into_iter().chain(self.shared.until).min()
     }
 
-    fn once(&self, scope: &Scope<'_>, course: &mut Course) -> Result<Once, Failure> {
+    fn once(
+        &self,
+        scope: &Scope<'_>,
+        item: Option<usize>,
+        course: &mut Course,
+    ) -> Result<Once, Failure> {
         let parameters = value("parameters", self.step.parameters.as_ref(), scope)?;
+        if let Some(called) = self.shared.job.program.calls.get(&self.index) {
+            return self.call(called, &parameters, item);
+        }
         if let Some(control) = self.step.control {
-            let stop = &self.shared.options.stop;
+            let stop = &self.shared.job.options.stop;
             let arriving = &self.seen.arriving;
             let steered = control::steer(control, &parameters, arriving, self.until(), stop);
             return steered.map(|(output, taken)| Once {
@@ -165,18 +182,17 @@ impl<C: Caller> Turn<'_, C> {
             });
         }
         let config = value("config", self.step.config.as_ref(), scope)?;
-        let shared = self.shared;
+        let (shared, job) = (self.shared, self.shared.job);
         let mut options = CallOptions::new()
-            .execution_id(&shared.options.execution_id)
+            .execution_id(&job.options.execution_id)
             .node_id(&self.node.id)
             .tenant(&shared.tenant)
-            .user(&shared.options.user)
-            .cancellation(shared.options.stop.calls.clone());
+            .user(&job.options.user)
+            .cancellation(job.options.stop.calls.clone());
         if let Some(until) = self.until() {
             options = options.deadline(until);
         }
-        let caller = &shared.runner.caller;
-        let called = caller.call(
+        let called = job.caller.call(
             &self.node.node_type,
             &config,
             &parameters,
@@ -193,8 +209,29 @@ impl<C: Caller> Turn<'_, C> {
         })
     }
 
+    /// Runs another workflow.
+    fn call(
+        &self,
+        called: &Arc<Program>,
+        parameters: &Value,
+        item: Option<usize>,
+    ) -> Result<Once, Failure> {
+        let place = match item {
+            None => self.node.id.clone(),
+            Some(item) => format!("{}[{item}]", self.node.id),
+        };
+        let input = parameters.get("input").unwrap_or(&Value::Null);
+        let output = called::run(self.shared.job, called, &place, input, self.until())?;
+        Ok(Once {
+            output: Arc::new(output),
+            taken: None,
+            status: Status::Success,
+        })
+    }
+
     fn recovery(&self) -> Option<&Recovery> {
-        let general = &self.shared.runner.checked.workflow().settings.recovery;
+        let workflow = self.shared.job.program.checked.workflow();
+        let general = &workflow.settings.recovery;
         self.node.recovery.as_ref().or(general.as_ref())
     }
 
@@ -222,7 +259,7 @@ impl<C: Caller> Turn<'_, C> {
         let work = || loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = list.get(index) else { return };
-            if failed.load(Ordering::Relaxed) || self.shared.options.stop.is_on() {
+            if failed.load(Ordering::Relaxed) || self.shared.job.options.stop.is_on() {
                 return;
             }
             let number = i64::try_from(index).unwrap_or(i64::MAX);
@@ -231,7 +268,7 @@ impl<C: Caller> Turn<'_, C> {
                 .item(&each.name, Arc::new(item.clone()))
                 .item("index", Arc::new(number.into()));
             let mut course = Course::default();
-            let result = self.once(&scope, &mut course);
+            let result = self.once(&scope, Some(index), &mut course);
             if result.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }

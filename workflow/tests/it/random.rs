@@ -10,7 +10,7 @@ use crate::fake::runner;
 
 /// What a node is.
 #[derive(Clone, Debug)]
-struct Shape {
+pub(crate) struct Shape {
     needs: Vec<(usize, &'static str)>,
     kind: Kind,
 }
@@ -27,7 +27,7 @@ enum Kind {
 /// A node as it is drawn: any index stands for one before it.
 type Drawn = (Kind, Vec<(prop::sample::Index, &'static str)>);
 
-fn shapes() -> impl Strategy<Value = Vec<Shape>> {
+pub(crate) fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     let kind = prop_oneof![
         6 => Just(Kind::Echo),
         1 => Just(Kind::SkippedByWhen),
@@ -57,7 +57,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     })
 }
 
-fn text(shapes: &[Shape], concurrency: u32) -> String {
+pub(crate) fn text(shapes: &[Shape], concurrency: u32) -> String {
     let mut text = format!("id: w\nsettings: {{ max_concurrency: {concurrency} }}\nnodes:\n");
     for (at, shape) in shapes.iter().enumerate() {
         let needs: Vec<String> = shape
@@ -87,7 +87,7 @@ fn text(shapes: &[Shape], concurrency: u32) -> String {
 }
 
 /// What becomes of each node: its status, and its output where it gives one.
-fn interpret(shapes: &[Shape]) -> Vec<(&'static str, Option<Value>)> {
+pub(crate) fn interpret(shapes: &[Shape]) -> Vec<(&'static str, Option<Value>)> {
     let mut ended: Vec<(&'static str, Option<Value>)> = Vec::new();
     for (at, shape) in shapes.iter().enumerate() {
         let is_taken = |(node, port): &(usize, &str)| {

@@ -1,0 +1,308 @@
+//! What is put on record of runs, so that one that was cut off can go on.
+//!
+//! - `lease` sees to it that one process at a time runs a run.
+//! - `store` is the database: its tables, and what is read of them.
+//! - `writer` puts entries there, those of several threads at once.
+//! - `recording` is one run that is put on record; `record` is what was.
+//! - `encoding` is a value as bytes.
+//!
+//! Entries are added and never changed. Each is with the system before what it tells of has consequences: that a node
+//! has begun, before it is called; that it has ended, before a node that comes after it begins.
+
+mod encoding;
+mod error;
+mod lease;
+mod record;
+mod recording;
+mod store;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use floe_plugin_api::Value;
+use jiff::Timestamp;
+
+pub use self::error::JournalError;
+use self::lease::Lease;
+pub use self::record::{NodeRecord, RecordStatus, RunRecord, RunSummary};
+pub use self::recording::Interrupted;
+pub(crate) use self::recording::{Begun, Kept, NodeEnd, Past, Recording, Ticket};
+use self::store::Row;
+use self::writer::Writer;
+use crate::run::RunStatus;
+
+/// When what is written is also on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalSync {
+    /// From time to time. The end of the process, however sudden, loses nothing; a failure of power may lose the
+    /// last entries, and leaves a journal that can be read.
+    #[default]
+    Checkpoint,
+    /// Before each consequence: a failure of power loses nothing either. Some milliseconds for each node, or
+    /// for several that end at once.
+    Always,
+}
+
+/// Where runs are put on record, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalSettings {
+    /// The directory. It is made where it is not there, and is its owner's alone.
+    pub directory: PathBuf,
+    /// When what is written is also on the disk.
+    pub sync: JournalSync,
+}
+
+impl JournalSettings {
+    /// A journal in a directory.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            sync: JournalSync::default(),
+        }
+    }
+
+    /// Sets when what is written is also on the disk.
+    #[must_use]
+    pub const fn sync(mut self, sync: JournalSync) -> Self {
+        self.sync = sync;
+        self
+    }
+}
+
+/// Runs that are put on record. Clones are the same journal; several processes may have one open.
+///
+/// What nodes are given and give is in it as it is, also what is secret of it: its files are readable for their
+/// owner alone.
+///
+/// ```
+/// use floe_registry::api::Value;
+/// use floe_registry::Registry;
+/// use floe_workflow::{
+///     Document, Format, Journal, JournalSettings, Limits, RunOptions, Runner, Validator,
+/// };
+///
+/// # let directory = std::env::temp_dir().join(format!("floe-doc-journal-{}", std::process::id()));
+/// let journal = Journal::open(&JournalSettings::new(&directory))?;
+/// let text = "{ id: greet, nodes: [{ id: end, node_type: noop }] }";
+/// let document = Document::read(text, Format::Yaml, &Limits::default())?;
+/// let registry = Registry::builder().build()?;
+/// let checked = Validator::new(registry.clone()).validate(document)?;
+/// let options = RunOptions::new().execution_id("first");
+/// Runner::new(registry, checked).record(Value::Null, &options, &journal)?;
+/// assert_eq!(journal.run("first")?.nodes[0].id, "end");
+/// # drop(journal);
+/// # std::fs::remove_dir_all(directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    writer: Writer,
+}
+
+impl Journal {
+    /// Opens a journal; one that is not there is begun.
+    ///
+    /// # Errors
+    ///
+    /// The directory or the database in it cannot be used, or the database is none of this program's.
+    pub fn open(settings: &JournalSettings) -> Result<Self, JournalError> {
+        let connection = store::open(&settings.directory, settings.sync)?;
+        Ok(Self(Arc::new(Inner {
+            directory: settings.directory.clone(),
+            writer: Writer::new(connection, store::file(&settings.directory)),
+        })))
+    }
+
+    /// Opens a journal that is there; nothing where none is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::open`].
+    pub fn find(settings: &JournalSettings) -> Result<Option<Self>, JournalError> {
+        match store::file(&settings.directory).try_exists() {
+            Ok(false) => Ok(None),
+            Ok(true) => Self::open(settings).map(Some),
+            Err(source) => Err(JournalError::Directory {
+                directory: settings.directory.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// The last runs, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be read.
+    pub fn runs(&self, most: usize) -> Result<Vec<RunSummary>, JournalError> {
+        let found = self.0.writer.with(|db| store::runs(db, most))?;
+        found.into_iter().map(|run| self.summary(run)).collect()
+    }
+
+    /// All that is on record of a run.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or the database cannot be read.
+    pub fn run(&self, execution_id: &str) -> Result<RunRecord, JournalError> {
+        let run = self.lookup(execution_id)?;
+        let nodes = self.0.writer.with(|db| store::nodes(db, &run))?;
+        Ok(RunRecord {
+            input: run.input()?,
+            text: run.text.clone(),
+            format: run.format()?,
+            summary: self.summary(run)?,
+            nodes,
+        })
+    }
+
+    /// Takes up a run that was cut off, failed or was stopped. Nobody else can, as long as it is held.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it ended well, another one runs it, or the database cannot be read.
+    pub fn interrupted(&self, execution_id: &str) -> Result<Interrupted, JournalError> {
+        let run = self.lookup(execution_id)?;
+        let lease = self.lease(run.number, execution_id)?;
+        // What happened before the lease was had.
+        let run = self.lookup(execution_id)?;
+        if let Some((RunStatus::Success, _)) = run.over()? {
+            return Err(JournalError::Ended {
+                execution_id: run.execution_id,
+            });
+        }
+        Interrupted::new(self.clone(), lease, run)
+    }
+
+    /// What a node of a run gave; nothing where it did not end, or gave nothing.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, what is on record is damaged, or the database cannot be read.
+    pub fn output(&self, execution_id: &str, node: &str) -> Result<Option<Value>, JournalError> {
+        let run = self.lookup(execution_id)?;
+        self.0
+            .writer
+            .with(|db| match store::last_output(db, run.number, node)? {
+                Some(place) => store::output(db, place, execution_id, node),
+                None => Ok(None),
+            })
+    }
+
+    /// Takes a run out, and the runs that it called; tells how many. Nothing that runs is taken out.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, one of them runs, or the database cannot be written.
+    pub fn forget(&self, execution_id: &str) -> Result<usize, JournalError> {
+        self.lookup(execution_id)?;
+        let family = self
+            .0
+            .writer
+            .with(|db| Ok(store::family(db, execution_id)?))?;
+        let leases: Vec<Lease> = family
+            .iter()
+            .map(|(number, id)| self.lease(*number, id))
+            .collect::<Result<_, _>>()?;
+        let numbers: Vec<i64> = family.iter().map(|(number, _)| *number).collect();
+        self.0.writer.with(|db| Ok(store::forget(db, &numbers)?))?;
+        Ok(leases.len())
+    }
+
+    /// Takes out all runs that began before a time and do not run now; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be written.
+    pub fn forget_before(&self, time: Timestamp) -> Result<usize, JournalError> {
+        let time = time.as_microsecond();
+        let old = self.0.writer.with(|db| Ok(store::before(db, time)?))?;
+        let mut forgotten = 0;
+        for id in old {
+            match self.forget(&id) {
+                Ok(count) => forgotten += count,
+                // It runs, or went with the run that called it.
+                Err(JournalError::Held { .. } | JournalError::Unknown { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// Begins a new run.
+    pub(crate) fn begin(&self, begun: &Begun<'_>) -> Result<Recording, JournalError> {
+        let number = self.0.writer.with(|db| store::begin(db, begun))?;
+        let lease = self.lease(number, begun.execution_id)?;
+        let recording = Recording::new(self.clone(), lease, number, Past::default());
+        recording.begin_attempt()?;
+        Ok(recording)
+    }
+
+    /// Begins a run, or goes on with it where it is on record already: that of a workflow which another one calls.
+    pub(crate) fn take_up(&self, begun: &Begun<'_>) -> Result<Recording, JournalError> {
+        let known = (self.0.writer).with(|db| store::run(db, begun.execution_id))?;
+        let Some(run) = known else {
+            return self.begin(begun);
+        };
+        if run.text != begun.text {
+            return Err(JournalError::OtherWorkflow {
+                execution_id: run.execution_id,
+                workflow: run.workflow,
+            });
+        }
+        let lease = self.lease(run.number, begun.execution_id)?;
+        // One that ended well gives what it gave.
+        Interrupted::new(self.clone(), lease, run)?.into_recording()
+    }
+
+    fn lookup(&self, execution_id: &str) -> Result<store::Run, JournalError> {
+        let found = self.0.writer.with(|db| store::run(db, execution_id))?;
+        match found {
+            Some(run) => Ok(run),
+            None => Err(JournalError::Unknown {
+                execution_id: execution_id.to_owned(),
+                known: self
+                    .0
+                    .writer
+                    .with(|db| store::runs(db, 1000))?
+                    .into_iter()
+                    .map(|run| run.execution_id)
+                    .collect(),
+            }),
+        }
+    }
+
+    fn lease(&self, number: i64, execution_id: &str) -> Result<Lease, JournalError> {
+        let lease =
+            Lease::take(&self.0.directory, number).map_err(|source| JournalError::Directory {
+                directory: self.0.directory.clone(),
+                source,
+            })?;
+        lease.ok_or_else(|| JournalError::Held {
+            execution_id: execution_id.to_owned(),
+        })
+    }
+
+    fn summary(&self, run: store::Run) -> Result<RunSummary, JournalError> {
+        let number = run.number;
+        run.into_summary(|| Lease::is_held(&self.0.directory, number))
+    }
+
+    fn note(&self, row: Row) -> Ticket {
+        self.0.writer.note(row)
+    }
+}
