@@ -27,6 +27,7 @@ mod value;
 mod watch;
 #[path = "plugin/src/work.rs"]
 mod work;
+mod workflow;
 
 use criterion::Criterion;
 
@@ -52,6 +53,7 @@ fn main() {
     trust::benches(&mut criterion);
     call::benches(&mut criterion);
     policy::benches(&mut criterion);
+    workflow::benches(&mut criterion);
     instances::benches(&mut criterion);
     #[cfg(target_os = "linux")]
     isolate::benches(&mut criterion);
