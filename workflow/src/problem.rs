@@ -145,7 +145,7 @@ pub enum Rule {
     Config,
     /// Parameters do not fit the executor's schema.
     Parameters,
-    /// An expression cannot be read.
+    /// An expression cannot be read, or is where none is evaluated.
     Expression,
     /// An expression names what is not there, or not there yet.
     Reference,

@@ -77,6 +77,22 @@ impl Source {
         &self.root
     }
 
+    /// The value at a pointer.
+    pub(crate) fn tree(&self, pointer: &str) -> Option<&Tree> {
+        pointer
+            .split('/')
+            .skip(1)
+            .try_fold(&self.root, |tree, segment| match &tree.branch {
+                Branch::Map(entries) => {
+                    let key = tree::unescaped(segment);
+                    let entry = entries.iter().find(|entry| entry.key == key)?;
+                    Some(&entry.value)
+                }
+                Branch::List(items) => items.get(segment.parse::<usize>().ok()?),
+                Branch::Scalar(_) => None,
+            })
+    }
+
     /// Where the value at a pointer stands, or the innermost one around it that there is.
     pub(crate) fn place(&self, pointer: &str) -> Place {
         self.walk(pointer, |entry| entry.value.place)

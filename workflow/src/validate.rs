@@ -5,6 +5,7 @@ mod graph;
 mod known;
 mod nodes;
 mod partial;
+mod plain;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -264,6 +265,8 @@ impl<'a, E: Executors> Check<'a, E> {
                 self.push(problem.meant(near, "take it out"));
             }
         }
+        let hint = "write the expression where the variable is used";
+        self.plain("/variables", "variables are", hint);
         if let Some(recovery) = &settings.recovery {
             self.recovery(recovery, "", "/settings/recovery");
         }

@@ -170,6 +170,9 @@ impl<E: Executors> Check<'_, E> {
 
     /// What a list of strategies cannot do, and what it falls back to.
     pub(super) fn recovery(&mut self, recovery: &Recovery, node_type: &str, pointer: &str) {
+        let hint =
+            "write the value itself, or `{ from: … }` where a fallback gets a part of the input";
+        self.plain(pointer, "recovery is", hint);
         let settings = RecoverySettings::default().executor(node_type, recovery.clone());
         if let Err(error) = settings.check() {
             let at = format!("{pointer}/{}", error.strategy);
