@@ -16,6 +16,9 @@ mod recovery;
 mod span;
 mod workflow;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 pub use self::connection::{Connection, ParsePortError, Port};
 pub use self::form::schema;
 pub use self::node::{Foreach, Need, Node, OnError};
@@ -44,7 +47,8 @@ use crate::source::{Format, Limits, Source};
 #[derive(Clone, Debug)]
 pub struct Document {
     workflow: Workflow,
-    source: Source,
+    source: Arc<Source>,
+    file: Option<PathBuf>,
     problems: Vec<Problem>,
 }
 
@@ -64,7 +68,8 @@ impl Document {
         match workflow {
             Some(workflow) => Ok(Self {
                 workflow,
-                source,
+                source: Arc::new(source),
+                file: None,
                 problems,
             }),
             None => Err(problems.into_iter().collect()),
@@ -84,11 +89,36 @@ impl Document {
         &self.problems
     }
 
-    pub(crate) const fn source(&self) -> &Source {
+    /// The text that it was read from, without a byte order mark.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        self.source.text()
+    }
+
+    /// What the text is written in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.source.format()
+    }
+
+    /// The file that it is from, where one was [named](Self::in_file).
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Names the file that it is from, for who reads what is wrong with it. No file is read.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    pub(crate) fn source(&self) -> &Source {
         &self.source
     }
 
-    pub(crate) fn into_workflow(self) -> Workflow {
-        self.workflow
+    pub(crate) fn into_parts(self) -> (Workflow, Arc<Source>, Option<PathBuf>) {
+        (self.workflow, self.source, self.file)
     }
 }

@@ -8,7 +8,7 @@ mod tree;
 mod yaml;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use self::limits::Limits;
 pub(crate) use self::tree::{Branch, Entry, Place, Tree, escaped, map};
@@ -43,7 +43,8 @@ impl Format {
 /// A text and its tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    text: String,
+    text: Arc<str>,
+    format: Format,
     root: Tree,
     /// Where each line begins; looked for when an expression is at fault.
     lines: OnceLock<Vec<usize>>,
@@ -67,10 +68,19 @@ impl Source {
             Format::Yaml => yaml::read(text, limits),
         };
         Ok(Self {
-            text: text.to_owned(),
+            text: text.into(),
+            format,
             root: root?,
             lines: OnceLock::new(),
         })
+    }
+
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    pub(crate) const fn format(&self) -> Format {
+        self.format
     }
 
     pub(crate) const fn root(&self) -> &Tree {

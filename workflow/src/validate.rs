@@ -10,6 +10,7 @@ mod plain;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::known::{Known, Memory};
@@ -18,7 +19,7 @@ use crate::executors::{Executors, Unresolved};
 use crate::nearest::nearest;
 use crate::plan::{Names, Plan, Wiring};
 use crate::problem::{MOST, Problem, Problems, Rule};
-use crate::source::Source;
+use crate::source::{Format, Source};
 
 /// For how many unknown names the nearest node is looked for.
 const LOOKED_FOR: usize = 100;
@@ -83,11 +84,17 @@ impl<E: Executors> Validator<E> {
     /// It cannot, and everything that is wrong with it.
     pub fn validate(&self, document: Document) -> Result<Checked, Problems> {
         match self.run(&document) {
-            (problems, Some(plan)) if problems.errors.is_empty() => Ok(Checked {
-                workflow: document.into_workflow(),
-                plan,
-                warnings: problems.warnings,
-            }),
+            (problems, Some(plan)) if problems.errors.is_empty() => {
+                let (workflow, source, file) = document.into_parts();
+                Ok(Checked {
+                    workflow,
+                    text: source.text().clone(),
+                    format: source.format(),
+                    file,
+                    plan,
+                    warnings: problems.warnings,
+                })
+            }
             (problems, _) => Err(problems),
         }
     }
@@ -124,6 +131,9 @@ impl<E: Executors> Validator<E> {
 #[derive(Clone, Debug)]
 pub struct Checked {
     workflow: Workflow,
+    text: Arc<str>,
+    format: Format,
+    file: Option<PathBuf>,
     plan: Plan,
     warnings: Vec<Problem>,
 }
@@ -139,6 +149,24 @@ impl Checked {
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The text that it was read from, without a byte order mark.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// What the text is written in.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The file that it is from, where its document had [one](Document::file).
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// What looked wrong, though it can run.
