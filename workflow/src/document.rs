@@ -25,7 +25,7 @@ pub use self::node::{Foreach, Need, Node, OnError};
 use self::reader::Reader;
 pub use self::workflow::{Settings, Trigger, Workflow};
 use crate::problem::{Problem, Problems};
-use crate::source::{Format, Limits, Source};
+use crate::source::{Branch, Format, Limits, Source};
 
 /// A workflow that was read, with its text, and with what is wrong with its form.
 ///
@@ -112,6 +112,12 @@ impl Document {
     pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
         self
+    }
+
+    /// Whether it is meant to be a workflow: it has an id, and a list of nodes.
+    pub(crate) fn is_workflow(&self) -> bool {
+        let nodes = self.source.tree("/nodes").map(|nodes| &nodes.branch);
+        !self.workflow.id.is_empty() && matches!(nodes, Some(Branch::List(_)))
     }
 
     pub(crate) fn source(&self) -> &Source {

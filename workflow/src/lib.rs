@@ -50,6 +50,7 @@ mod control;
 mod document;
 mod executors;
 pub mod expression;
+mod library;
 mod nearest;
 mod plan;
 mod problem;
@@ -63,6 +64,7 @@ pub use self::document::{
     Workflow, schema,
 };
 pub use self::executors::{ExecutorFacts, Executors, Unresolved};
+pub use self::library::{Library, LibraryError, NoLibrary, WorkflowDirectories};
 pub use self::plan::{Edge, Plan};
 pub use self::problem::{Problem, Problems, Rule, Severity};
 pub use self::run::{

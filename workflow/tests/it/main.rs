@@ -6,6 +6,7 @@ mod calling;
 mod fake;
 mod forms;
 mod garbage;
+mod library;
 mod limits;
 mod order;
 mod outside;
