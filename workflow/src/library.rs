@@ -9,6 +9,7 @@ use semver::VersionReq;
 
 pub use self::directories::WorkflowDirectories;
 pub use self::error::LibraryError;
+pub(crate) use self::error::shown;
 use crate::document::Document;
 
 /// Where a workflow finds the others that it calls, each by its id.

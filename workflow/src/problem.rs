@@ -145,6 +145,8 @@ pub enum Rule {
     Config,
     /// Parameters do not fit the executor's schema.
     Parameters,
+    /// A workflow that is called is not there, cannot run, or calls back.
+    Call,
     /// An expression cannot be read, or is where none is evaluated.
     Expression,
     /// An expression names what is not there, or not there yet.

@@ -25,6 +25,32 @@ use crate::source::{Format, Limits};
 /// Of several versions of one id, the newest that fits is found; where no range is asked for, a
 /// pre-release only where there is no release. A version that is no semantic version, such as `draft`, is in
 /// no range, and found where none is asked for and there is no other.
+///
+/// ```
+/// use floe_registry::Registry;
+/// use floe_workflow::{Document, Format, Limits, Validator, WorkflowDirectories};
+///
+/// # let directory = std::env::temp_dir().join(format!("floe-workflows-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory)?;
+/// std::fs::write(
+///     directory.join("pause.yaml"),
+///     "{ id: pause, version: 1.2.0, nodes: [{ id: p, node_type: wait, parameters: { duration: 5s } }] }",
+/// )?;
+/// let text = "
+/// id: main
+/// nodes:
+///   - id: rest
+///     node_type: workflow.call
+///     parameters: { workflow: pause, version: ^1 }
+/// ";
+/// let document = Document::read(text, Format::Yaml, &Limits::default())?;
+/// let library = WorkflowDirectories::new().directory(&directory);
+/// let validator = Validator::new(Registry::builder().build()?).library(library);
+/// let checked = validator.validate(document)?;
+/// assert_eq!(checked.calls()[&0].workflow().version.as_deref(), Some("1.2.0"));
+/// # std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct WorkflowDirectories {
     directories: Vec<PathBuf>,

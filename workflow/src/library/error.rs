@@ -67,7 +67,7 @@ pub enum LibraryError {
 
 impl LibraryError {
     /// What was found, and what was expected.
-    fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match self {
             Self::NoLibrary { id } => {
                 format!(
@@ -106,7 +106,7 @@ impl LibraryError {
     }
 
     /// What to do.
-    fn advice(&self) -> &str {
+    pub(crate) fn advice(&self) -> &str {
         match self {
             Self::NoLibrary { .. } => "say where workflows are",
             Self::NotFound { .. } => "write it, or call another one",
@@ -115,6 +115,15 @@ impl LibraryError {
             Self::Unreadable { .. } => "see that it is there and may be read",
             Self::Problems(..) => "mend it",
             Self::Unavailable { why, .. } => why,
+        }
+    }
+
+    /// What lies behind it, in one line.
+    pub(crate) fn cause(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { why, .. } => Some(why.to_string()),
+            Self::Problems(_, problems) => problems.iter().next().map(ToString::to_string),
+            _ => None,
         }
     }
 }
@@ -127,7 +136,7 @@ impl fmt::Display for LibraryError {
 }
 
 /// A file as it stands in a message.
-fn shown(file: &Path) -> String {
+pub(crate) fn shown(file: &Path) -> String {
     let file = file.display().to_string();
     // Not the `\` of Windows.
     match file.contains(char::is_control) {
