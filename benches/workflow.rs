@@ -36,7 +36,11 @@ fn head(id: &str) -> String {
 fn chain(nodes: usize) -> String {
     let mut text = head("chain");
     for at in 0..nodes {
-        let needs: Vec<String> = at.checked_sub(1).map(|at| format!("n{at}")).into_iter().collect();
+        let needs: Vec<String> = at
+            .checked_sub(1)
+            .map(|at| format!("n{at}"))
+            .into_iter()
+            .collect();
         node(&mut text, &format!("n{at}"), &needs);
     }
     text

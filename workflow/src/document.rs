@@ -7,8 +7,6 @@
 //! Reading goes on after a mistake, so that all of them are told at once; what could not be read has
 //! its default in the [`Workflow`] then, and the document has a problem.
 
-use std::sync::Arc;
-
 mod connection;
 mod fields;
 mod form;
@@ -18,13 +16,16 @@ mod recovery;
 mod span;
 mod workflow;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 pub use self::connection::{Connection, ParsePortError, Port};
 pub use self::form::schema;
 pub use self::node::{Foreach, Need, Node, OnError};
 use self::reader::Reader;
 pub use self::workflow::{Settings, Trigger, Workflow};
 use crate::problem::{Problem, Problems};
-use crate::source::{Format, Limits, Source};
+use crate::source::{Branch, Format, Limits, Source};
 
 /// A workflow that was read, with its text, and with what is wrong with its form.
 ///
@@ -46,10 +47,9 @@ use crate::source::{Format, Limits, Source};
 #[derive(Clone, Debug)]
 pub struct Document {
     workflow: Workflow,
-    source: Source,
+    source: Arc<Source>,
+    file: Option<PathBuf>,
     problems: Vec<Problem>,
-    text: Arc<str>,
-    format: Format,
 }
 
 impl Document {
@@ -68,10 +68,9 @@ impl Document {
         match workflow {
             Some(workflow) => Ok(Self {
                 workflow,
-                source,
+                source: Arc::new(source),
+                file: None,
                 problems,
-                text: text.into(),
-                format,
             }),
             None => Err(problems.into_iter().collect()),
         }
@@ -90,11 +89,42 @@ impl Document {
         &self.problems
     }
 
-    pub(crate) const fn source(&self) -> &Source {
+    /// The text that it was read from, without a byte order mark.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        self.source.text()
+    }
+
+    /// What the text is written in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.source.format()
+    }
+
+    /// The file that it is from, where one was [named](Self::in_file).
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Names the file that it is from, for who reads what is wrong with it. No file is read.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// Whether it is meant to be a workflow: it has an id, and a list of nodes.
+    pub(crate) fn is_workflow(&self) -> bool {
+        let nodes = self.source.tree("/nodes").map(|nodes| &nodes.branch);
+        !self.workflow.id.is_empty() && matches!(nodes, Some(Branch::List(_)))
+    }
+
+    pub(crate) fn source(&self) -> &Source {
         &self.source
     }
 
-    pub(crate) fn into_parts(self) -> (Workflow, Arc<str>, Format) {
-        (self.workflow, self.text, self.format)
+    pub(crate) fn into_parts(self) -> (Workflow, Arc<Source>, Option<PathBuf>) {
+        (self.workflow, self.source, self.file)
     }
 }

@@ -34,7 +34,8 @@
 //!
 //! ```text
 //! text ─ source ─▶ tree ─ document ─▶ Document ─ Validator ─▶ Checked ─ Runner ─▶ Run
-//!        JSON or YAML    its form       the outside          Workflow and Plan
+//!        JSON or YAML    its form       the outside          Workflow and Plan,
+//!                                    and a Library         and those that it calls
 //! ```
 //!
 //! # What holds
@@ -42,6 +43,7 @@
 //! * Reading a document calls no plugin, and checking it starts none.
 //! * The size, the depth and the number of values of a document are bounded before it is understood.
 //! * JSON and YAML of the same content are the same workflow.
+//! * A workflow is checked with all that it calls, each once and at most 16 deep.
 //! * A part that holds an expression is never held against a schema.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -51,6 +53,7 @@ mod document;
 mod executors;
 pub mod expression;
 mod journal;
+mod library;
 mod nearest;
 mod plan;
 mod problem;
@@ -68,6 +71,7 @@ pub use self::journal::{
     Interrupted, Journal, JournalError, JournalSettings, JournalSync, NodeRecord, RecordStatus,
     RunRecord, RunSummary,
 };
+pub use self::library::{Library, LibraryError, NoLibrary, WorkflowDirectories};
 pub use self::plan::{Edge, Plan};
 pub use self::problem::{Problem, Problems, Rule, Severity};
 pub use self::run::{

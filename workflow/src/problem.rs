@@ -145,7 +145,9 @@ pub enum Rule {
     Config,
     /// Parameters do not fit the executor's schema.
     Parameters,
-    /// An expression cannot be read.
+    /// A workflow that is called is not there, cannot run, or calls back.
+    Call,
+    /// An expression cannot be read, or is where none is evaluated.
     Expression,
     /// An expression names what is not there, or not there yet.
     Reference,

@@ -8,7 +8,7 @@ mod tree;
 mod yaml;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use self::limits::Limits;
 pub(crate) use self::tree::{Branch, Entry, Place, Tree, escaped, map};
@@ -43,7 +43,8 @@ impl Format {
 /// A text and its tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    text: String,
+    text: Arc<str>,
+    format: Format,
     root: Tree,
     /// Where each line begins; looked for when an expression is at fault.
     lines: OnceLock<Vec<usize>>,
@@ -67,14 +68,39 @@ impl Source {
             Format::Yaml => yaml::read(text, limits),
         };
         Ok(Self {
-            text: text.to_owned(),
+            text: text.into(),
+            format,
             root: root?,
             lines: OnceLock::new(),
         })
     }
 
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    pub(crate) const fn format(&self) -> Format {
+        self.format
+    }
+
     pub(crate) const fn root(&self) -> &Tree {
         &self.root
+    }
+
+    /// The value at a pointer.
+    pub(crate) fn tree(&self, pointer: &str) -> Option<&Tree> {
+        pointer
+            .split('/')
+            .skip(1)
+            .try_fold(&self.root, |tree, segment| match &tree.branch {
+                Branch::Map(entries) => {
+                    let key = tree::unescaped(segment);
+                    let entry = entries.iter().find(|entry| entry.key == key)?;
+                    Some(&entry.value)
+                }
+                Branch::List(items) => items.get(segment.parse::<usize>().ok()?),
+                Branch::Scalar(_) => None,
+            })
     }
 
     /// Where the value at a pointer stands, or the innermost one around it that there is.

@@ -1,19 +1,24 @@
 //! Whether a workflow can run as it is written: every problem at once.
 
+mod calls;
 mod expressions;
 mod graph;
 mod known;
 mod nodes;
 mod partial;
+mod plain;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::calls::{Refusal, Session};
 use self::known::{Known, Memory};
 use crate::document::{Document, Workflow};
 use crate::executors::{Executors, Unresolved};
+use crate::library::{Library, NoLibrary};
 use crate::nearest::nearest;
 use crate::plan::{Names, Plan, Wiring};
 use crate::problem::{MOST, Problem, Problems, Rule};
@@ -22,7 +27,7 @@ use crate::source::{Format, Source};
 /// For how many unknown names the nearest node is looked for.
 const LOOKED_FOR: usize = 100;
 
-/// What checks workflows against the executors that there are.
+/// What checks workflows against the executors that there are, and with the workflows that they call.
 ///
 /// One is kept for as long as the executors are: what it has compiled of their schemas makes all but
 /// the first check quick. May be used on any thread, on many at once, where the executors may.
@@ -42,6 +47,7 @@ const LOOKED_FOR: usize = 100;
 /// ```
 pub struct Validator<E> {
     executors: E,
+    library: Arc<dyn Library>,
     memory: Memory,
 }
 
@@ -59,8 +65,16 @@ impl<E: Executors> Validator<E> {
     pub fn new(executors: E) -> Self {
         Self {
             executors,
+            library: Arc::new(NoLibrary),
             memory: Memory::default(),
         }
+    }
+
+    /// Sets where the workflows are that others call; nowhere by default, so that none can be called.
+    #[must_use]
+    pub fn library(mut self, library: impl Library + 'static) -> Self {
+        self.library = Arc::new(library);
+        self
     }
 
     /// What it checks against.
@@ -69,40 +83,31 @@ impl<E: Executors> Validator<E> {
         &self.executors
     }
 
-    /// All that is wrong with a workflow: its form, its wiring, its nodes and its expressions.
+    /// All that is wrong with a workflow: its form, its wiring, its nodes and its expressions; and what
+    /// is wrong with the workflows that it calls, one problem for each call.
     #[must_use]
     pub fn check(&self, document: &Document) -> Problems {
-        self.run(document).0
+        self.run(document, &mut Session::new(document.workflow()))
+            .problems
     }
 
-    /// A workflow that can run.
+    /// A workflow that can run, as can all that it calls.
     ///
     /// # Errors
     ///
     /// It cannot, and everything that is wrong with it.
     pub fn validate(&self, document: Document) -> Result<Checked, Problems> {
-        match self.run(&document) {
-            (problems, Some(plan)) if problems.errors.is_empty() => {
-                let (workflow, text, format) = document.into_parts();
-                Ok(Checked {
-                    workflow,
-                    plan,
-                    warnings: problems.warnings,
-                    text,
-                    format,
-                    calls: BTreeMap::new(),
-                })
-            }
-            (problems, _) => Err(problems),
-        }
+        let outcome = self.run(&document, &mut Session::new(document.workflow()));
+        outcome.checked(document)
     }
 
-    fn run(&self, document: &Document) -> (Problems, Option<Plan>) {
+    /// Checks one workflow, which is the innermost that is open in the session.
+    fn run(&self, document: &Document, session: &mut Session) -> Outcome {
         let workflow = document.workflow();
         let names = Names::of(workflow);
         let mut check = Check {
-            executors: &self.executors,
-            memory: &self.memory,
+            validator: self,
+            session,
             workflow,
             source: document.source(),
             wiring: Wiring::of(workflow, &names),
@@ -113,6 +118,8 @@ impl<E: Executors> Validator<E> {
             allowed: HashMap::new(),
             looked_for: Cell::new(0),
             circled: RefCell::new(None),
+            calls: BTreeMap::new(),
+            chain: None,
             problems: document.problems().to_vec(),
         };
         check.duplicates();
@@ -121,40 +128,77 @@ impl<E: Executors> Validator<E> {
         check.reach();
         check.settings();
         check.nodes();
-        (check.problems.into_iter().collect(), check.plan)
+        Outcome {
+            problems: check.problems.into_iter().collect(),
+            plan: check.plan,
+            calls: check.calls,
+            chain: check.chain,
+        }
+    }
+}
+
+/// What came of one check.
+struct Outcome {
+    problems: Problems,
+    plan: Option<Plan>,
+    calls: BTreeMap<usize, Arc<Checked>>,
+    /// A circle of workflows, or one too deep, that all who call this one are told.
+    chain: Option<Refusal>,
+}
+
+impl Outcome {
+    fn checked(self, document: Document) -> Result<Checked, Problems> {
+        match self.plan {
+            Some(plan) if self.problems.errors.is_empty() => {
+                let (workflow, source, file) = document.into_parts();
+                let below = self.calls.values().map(|called| called.depth + 1);
+                Ok(Checked {
+                    workflow,
+                    text: source.text().clone(),
+                    format: source.format(),
+                    file,
+                    plan,
+                    depth: below.max().unwrap_or_default(),
+                    calls: self.calls,
+                    warnings: self.problems.warnings,
+                })
+            }
+            _ => Err(self.problems),
+        }
     }
 }
 
 /// A workflow that was found to be able to run. Only a [`Validator`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Checked {
     workflow: Workflow,
-    plan: Plan,
-    warnings: Vec<Problem>,
     text: Arc<str>,
     format: Format,
-    calls: BTreeMap<usize, Arc<Checked>>,
+    file: Option<PathBuf>,
+    plan: Plan,
+    calls: BTreeMap<usize, Arc<Self>>,
+    /// How deep it calls others: 0 where it calls none.
+    depth: usize,
+    warnings: Vec<Problem>,
+}
+
+/// Of those that it calls, the ids: whole, they would be told once for each way to them.
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls = self.calls.iter();
+        let calls: BTreeMap<usize, &str> = calls
+            .map(|(node, called)| (*node, called.workflow.id.as_str()))
+            .collect();
+        f.debug_struct("Checked")
+            .field("workflow", &self.workflow)
+            .field("plan", &self.plan)
+            .field("calls", &calls)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Checked {
-    /// The text.
-    #[must_use]
-    pub const fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// The format.
-    #[must_use]
-    pub const fn format(&self) -> Format {
-        self.format
-    }
-
-    /// The calls.
-    #[must_use]
-    pub const fn calls(&self) -> &BTreeMap<usize, Arc<Checked>> {
-        &self.calls
-    }
-
     /// The workflow.
     #[must_use]
     pub const fn workflow(&self) -> &Workflow {
@@ -167,7 +211,35 @@ impl Checked {
         &self.plan
     }
 
-    /// What looked wrong, though it can run.
+    /// The text that it was read from, without a byte order mark.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// What the text is written in.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The file that it is from, where its document had [one](Document::file).
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The workflow that each node calls, by the node's index in [`Workflow::nodes`]: one for each node
+    /// of the type `workflow.call`, disabled ones among them.
+    ///
+    /// A workflow that several nodes call, here or in each other, is there once and shared. They are at
+    /// most 16 deep, and in no circle.
+    #[must_use]
+    pub const fn calls(&self) -> &BTreeMap<usize, Arc<Self>> {
+        &self.calls
+    }
+
+    /// What looked wrong, though it can run. What looked wrong with those that it calls is in theirs.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
@@ -182,8 +254,9 @@ impl Checked {
 
 /// One check of one document.
 struct Check<'a, E> {
-    executors: &'a E,
-    memory: &'a Memory,
+    validator: &'a Validator<E>,
+    /// What is known of all workflows of this validation.
+    session: &'a mut Session,
     workflow: &'a Workflow,
     source: &'a Source,
     names: Names<'a>,
@@ -199,6 +272,10 @@ struct Check<'a, E> {
     looked_for: Cell<usize>,
     /// What comes before the node that was last asked for, where there is no plan.
     circled: RefCell<Option<(usize, HashSet<usize>)>>,
+    /// The workflows that nodes call.
+    calls: BTreeMap<usize, Arc<Checked>>,
+    /// A circle of workflows, or one too deep.
+    chain: Option<Refusal>,
     problems: Vec<Problem>,
 }
 
@@ -291,6 +368,8 @@ impl<'a, E: Executors> Check<'a, E> {
                 self.push(problem.meant(near, "take it out"));
             }
         }
+        let hint = "write the expression where the variable is used";
+        self.plain("/variables", "variables are", hint);
         if let Some(recovery) = &settings.recovery {
             self.recovery(recovery, "", "/settings/recovery");
         }

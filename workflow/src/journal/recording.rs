@@ -1,6 +1,7 @@
 //! A run that is put on record.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Begun<'a> {
     pub(crate) version: Option<&'a str>,
     pub(crate) text: &'a str,
     pub(crate) format: Format,
+    /// Where it was read from.
+    pub(crate) file: Option<&'a Path>,
     pub(crate) input: &'a Value,
     pub(crate) tenant: Option<&'a str>,
     pub(crate) user: &'a str,
@@ -91,6 +94,12 @@ impl Interrupted {
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
+    }
+
+    /// The file that it was read from, where that is known. What is there now may be another text.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.run.file.as_deref().map(Path::new)
     }
 
     /// What it was given.

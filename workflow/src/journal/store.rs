@@ -47,6 +47,7 @@ CREATE TABLE runs (
     env          BLOB NOT NULL,
     keep_outputs INTEGER NOT NULL,
     format       TEXT NOT NULL,
+    file         TEXT,
     began        INTEGER NOT NULL,
     input        BLOB NOT NULL,
     text         TEXT NOT NULL
@@ -149,6 +150,7 @@ pub(super) struct Run {
     pub(super) env: Vec<u8>,
     pub(super) keep_outputs: bool,
     pub(super) format: String,
+    pub(super) file: Option<String>,
     pub(super) began: i64,
     pub(super) input: Vec<u8>,
     pub(super) text: String,
@@ -353,7 +355,7 @@ pub(super) fn begin(db: &Connection, begun: &Begun<'_>) -> Result<i64, Fault> {
     };
     let mut insert = db.prepare_cached(
         "INSERT INTO runs (execution_id, called_by, workflow, version, tenant, user, env, \
-         keep_outputs, format, began, input, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         keep_outputs, format, file, began, input, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let inserted = insert.insert(params![
         begun.execution_id,
@@ -365,6 +367,7 @@ pub(super) fn begin(db: &Connection, begun: &Begun<'_>) -> Result<i64, Fault> {
         env,
         begun.keep_outputs,
         format,
+        begun.file.and_then(Path::to_str),
         begun.began.as_microsecond(),
         input,
         begun.text,
@@ -417,7 +420,7 @@ fn place(run: i64, number: u32) -> i64 {
 }
 
 const RUN: &str = "SELECT number, execution_id, called_by, workflow, version, tenant, user, env, \
-                   keep_outputs, format, began, input, text FROM runs";
+                   keep_outputs, format, file, began, input, text FROM runs";
 
 fn columns(row: &Columns<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
@@ -431,9 +434,10 @@ fn columns(row: &Columns<'_>) -> rusqlite::Result<Run> {
         env: row.get(7)?,
         keep_outputs: row.get(8)?,
         format: row.get(9)?,
-        began: row.get(10)?,
-        input: row.get(11)?,
-        text: row.get(12)?,
+        file: row.get(10)?,
+        began: row.get(11)?,
+        input: row.get(12)?,
+        text: row.get(13)?,
         attempt: 0,
         over: None,
     })

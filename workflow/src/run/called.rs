@@ -9,18 +9,34 @@ use super::caller::Caller;
 use super::crew::{self, Job};
 use super::outcome::{Failure, Run, RunStatus, with_causes};
 use super::prepared::Program;
+use super::step::Shared;
 use super::{RunOptions, Told};
 use crate::journal::JournalError;
 
 /// Runs a workflow for a node of another one's run.
 pub(super) fn run<C: Caller>(
-    by: &Job<'_, C>,
+    by: &Shared<'_, C>,
     program: &Arc<Program>,
     place: &str,
     input: &Value,
     until: Option<Instant>,
 ) -> Result<Value, Failure> {
-    let options = options(by.options, place);
+    let (tenant, by) = (by.tenant.as_str(), by.job);
+    let workflow = program.checked.workflow();
+    // It was checked for the tenant of the document; a run may be for another one.
+    if let Some(own) = workflow.tenant.as_deref().filter(|own| *own != tenant) {
+        let why = format!(
+            "workflow `{}` is of the tenant `{own}`, and this run is for {}",
+            workflow.id,
+            if tenant.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("`{tenant}`")
+            },
+        );
+        return Err(Failure::new(ErrorKind::DisabledForTenant, why));
+    }
+    let options = options(by.options, place, tenant);
     let input = Arc::new(input.clone());
     let recording = match by.recording {
         None => None,
@@ -44,8 +60,9 @@ pub(super) fn run<C: Caller>(
 }
 
 /// The options of a run that another one has begun.
-fn options(by: &RunOptions, place: &str) -> RunOptions {
+fn options(by: &RunOptions, place: &str, tenant: &str) -> RunOptions {
     let mut options = by.clone();
+    options.tenant = (!tenant.is_empty()).then(|| tenant.to_owned());
     options.execution_id = format!("{}/{place}", by.execution_id);
     options.keep_outputs = false;
     if let Some(listener) = by.listener.clone() {

@@ -62,6 +62,7 @@ impl Program {
             version: workflow.version.as_deref(),
             text: self.checked.text(),
             format: self.checked.format(),
+            file: self.checked.file(),
             input,
             tenant: options.tenant.as_deref(),
             user: &options.user,

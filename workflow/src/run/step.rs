@@ -221,7 +221,7 @@ impl<C: Caller> Turn<'_, C> {
             Some(item) => format!("{}[{item}]", self.node.id),
         };
         let input = parameters.get("input").unwrap_or(&Value::Null);
-        let output = called::run(self.shared.job, called, &place, input, self.until())?;
+        let output = called::run(self.shared, called, &place, input, self.until())?;
         Ok(Once {
             output: Arc::new(output),
             taken: None,

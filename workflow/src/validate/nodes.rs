@@ -25,7 +25,7 @@ impl<E: Executors> Check<'_, E> {
             self.node = Some(index);
             let pointer = format!("/nodes/{index}");
             if !node.node_type.is_empty() {
-                self.node_type(node, &pointer);
+                self.node_type(index, node, &pointer);
             }
             if let Some(recovery) = &node.recovery {
                 let node_type = node_type_of(&node.node_type);
@@ -42,11 +42,11 @@ impl<E: Executors> Check<'_, E> {
         self.node = None;
     }
 
-    fn node_type(&mut self, node: &Node, pointer: &str) {
+    fn node_type(&mut self, index: usize, node: &Node, pointer: &str) {
         let reference = &node.node_type;
         let at = format!("{pointer}/node_type");
         if let Some(control) = Control::of(reference) {
-            let schema = self.memory.control(control);
+            let schema = self.validator.memory.control(control);
             self.parameters(node, schema.as_deref(), pointer);
             if !node.config.is_empty() {
                 let message =
@@ -54,6 +54,9 @@ impl<E: Executors> Check<'_, E> {
                 let problem =
                     self.problem_at_key(Rule::Config, &format!("{pointer}/config"), message);
                 self.push(problem.hint("take it out"));
+            }
+            if control == Control::Call {
+                self.call(index, node, pointer);
             }
             return;
         }
@@ -86,7 +89,10 @@ impl<E: Executors> Check<'_, E> {
         let known = match self.found.get(reference) {
             Some(known) => known.clone(),
             None => {
-                let known = self.memory.look_up(self.executors, reference);
+                let known = self
+                    .validator
+                    .memory
+                    .look_up(&self.validator.executors, reference);
                 if let Ok(known) = &known
                     && let Some(reason) = &known.facts.undescribed
                 {
@@ -106,11 +112,11 @@ impl<E: Executors> Check<'_, E> {
                 return None;
             }
         };
-        if let Some(tenant) = &self.workflow.tenant {
+        if let Some(tenant) = &self.session.tenant {
             let allowed = match self.allowed.get(reference) {
                 Some(allowed) => allowed.clone(),
                 None => {
-                    let allowed = self.executors.authorize(tenant, reference);
+                    let allowed = self.validator.executors.authorize(tenant, reference);
                     self.allowed.insert(reference.to_owned(), allowed.clone());
                     allowed
                 }
@@ -129,7 +135,7 @@ impl<E: Executors> Check<'_, E> {
         match error {
             Unresolved::Unknown { node_type } => {
                 let controls = Control::ALL.iter().map(|control| control.as_str());
-                let near = self.executors.nearest(node_type);
+                let near = self.validator.executors.nearest(node_type);
                 let near = near.or_else(|| nearest(node_type, controls));
                 problem.meant(near, "install one in the search path and scan again")
             }
@@ -170,6 +176,9 @@ impl<E: Executors> Check<'_, E> {
 
     /// What a list of strategies cannot do, and what it falls back to.
     pub(super) fn recovery(&mut self, recovery: &Recovery, node_type: &str, pointer: &str) {
+        let hint =
+            "write the value itself, or `{ from: … }` where a fallback gets a part of the input";
+        self.plain(pointer, "recovery is", hint);
         let settings = RecoverySettings::default().executor(node_type, recovery.clone());
         if let Err(error) = settings.check() {
             let at = format!("{pointer}/{}", error.strategy);

@@ -1,10 +1,12 @@
 //! The form of a document: what is read, what is refused, and that JSON and YAML are the same.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use floe_workflow::{Format, OnError, Port};
+use floe_workflow::{Document, Format, Limits, OnError, Port, Validator};
 
-use crate::outside::{read, told};
+use crate::outside::{Outside, read, told};
 
 const YAML: &str = r#"
 # Every field that there is.
@@ -372,4 +374,19 @@ fn kinds() -> String {
     let kinds = floe_registry::api::ErrorKind::ALL.iter();
     let kinds: Vec<String> = kinds.map(|kind| format!("`{kind}`")).collect();
     kinds.join(", ")
+}
+
+#[test]
+fn the_text_of_a_document_is_kept() {
+    let text = "\u{feff}{\"id\": \"w\", \"nodes\": []}";
+    let document = Document::read(text, Format::Json, &Limits::default()).unwrap();
+    assert_eq!(**document.text(), text['\u{feff}'.len_utf8()..]);
+    assert_eq!(document.format(), Format::Json);
+    assert_eq!(document.file(), None);
+    let checked = Validator::new(Outside).validate(document.clone()).unwrap();
+    assert!(Arc::ptr_eq(checked.text(), document.text()));
+    assert_eq!(checked.format(), Format::Json);
+    assert_eq!(checked.file(), None);
+    let document = document.in_file("w.json");
+    assert_eq!(document.file(), Some(Path::new("w.json")));
 }

@@ -52,7 +52,7 @@ fn resume(directory: &Path, id: &str) -> Result<(Run, BTreeMap<String, usize>), 
 }
 
 /// The journal's files as they are at this moment: what is left of it when the process is killed now.
-fn snapshot(from: &Path, to: &Path) {
+pub(crate) fn snapshot(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for name in ["journal.db", "journal.db-wal"] {
         if from.join(name).exists() {

@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod called;
 mod calling;
 mod fake;
 mod forms;
 mod garbage;
 mod journal;
+mod library;
 mod limits;
 mod order;
 mod outside;

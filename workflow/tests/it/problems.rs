@@ -314,6 +314,32 @@ fn an_expression_that_cannot_be_read() {
 }
 
 #[test]
+fn expressions_where_none_is_evaluated() {
+    let text = "\
+id: w
+variables: { a: 5, b: { c: ['{{ input.x }}', plain] } }
+settings:
+  recovery: [{ skip: { output: '{{ input }}' } }]
+nodes:
+- id: n
+  node_type: http.get
+  parameters: { url: '{{ variables.a }}' }
+  recovery:
+  - fallback: { node_type: sql.write, input: { rows: { from: /rows }, key: 'k{{ input.k }}' } }
+  - value: { output: { a: '{% x %}' } }
+";
+    let told = told(text, Format::Yaml);
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "line 2, column 29: warning at `/variables/b/c/0`: found `{{`, but variables are not evaluated; write the expression where the variable is used",
+            "line 4, column 32: warning at `/settings/recovery/0/skip/output`: found `{{`, but recovery is not evaluated; write the value itself, or `{ from: … }` where a fallback gets a part of the input",
+            "line 10, column 76: warning in node `n` at `/nodes/0/recovery/0/fallback/input/key`: found `{{`, but recovery is not evaluated; write the value itself, or `{ from: … }` where a fallback gets a part of the input",
+        ]
+    );
+}
+
+#[test]
 fn loops() {
     let items = |items: &str| {
         format!(
