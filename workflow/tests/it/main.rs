@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod calling;
+mod diagram;
 mod fake;
 mod forms;
 mod garbage;
