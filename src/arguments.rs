@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use floe_registry::api::{CallOptions, Kind};
 use floe_registry::{AuditMark, AuditStatus, Isolation, Trust};
+use serde::Serialize;
 
 use crate::command::duration::Duration;
 use crate::stamp::{STAMP, VERSION};
@@ -319,6 +320,11 @@ pub(crate) enum Command {
     ///
     /// Ctrl-C begins no other node and waits for those that run; a second one calls these off.
     Run(With<RunWorkflow>),
+    /// Prints the graph of a workflow as a diagram, in the language of Mermaid or of Graphviz
+    ///
+    /// Nothing is run and no plugin is looked for: what `floe validate` refuses is drawn too, if its
+    /// form is right. An arrow from or to what is no node is left out.
+    Graph(With<Graph>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
     /// Writes which builds may be loaded here into floe.lock, or checks it
@@ -403,6 +409,7 @@ impl Command {
             | Self::Verify(With { after, .. })
             | Self::Validate(With { after, .. })
             | Self::Run(With { after, .. })
+            | Self::Graph(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
     }
@@ -528,6 +535,27 @@ pub(crate) struct RunWorkflow {
     pub(crate) keep_outputs: bool,
     #[command(flatten)]
     pub(crate) caller: Caller,
+}
+
+/// What `floe graph` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// In which language
+    #[arg(long, default_value = "mermaid")]
+    pub(crate) format: GraphFormat,
+}
+
+/// The language of a diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum GraphFormat {
+    /// A flowchart of Mermaid, which many sites show where it stands in Markdown
+    Mermaid,
+    /// For Graphviz: floe graph FILE --format dot | dot -Tsvg
+    Dot,
 }
 
 /// What `floe why` is told.

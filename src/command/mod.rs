@@ -7,6 +7,7 @@ mod completions;
 mod describe;
 mod doctor;
 pub(crate) mod duration;
+mod graph;
 mod health;
 mod inspect;
 mod keygen;
@@ -58,5 +59,6 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Watch(arguments) => watch::run(&arguments.own, &session()?, output),
         Command::Validate(arguments) => workflow::validate(&arguments.own, &session()?, output),
         Command::Run(arguments) => workflow::run(&arguments.own, &session()?, output),
+        Command::Graph(arguments) => graph::run(&arguments.own, output),
     }
 }

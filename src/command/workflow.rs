@@ -24,7 +24,7 @@ use crate::session::Session;
 
 /// What is wrong with a workflow.
 #[derive(Serialize)]
-struct Checkup {
+pub(super) struct Checkup {
     file: String,
     valid: bool,
     errors: Vec<Problem>,
@@ -53,7 +53,7 @@ pub(crate) fn validate(
 }
 
 impl Checkup {
-    fn new(file: String, errors: Vec<Problem>, warnings: Vec<Problem>) -> Self {
+    pub(super) fn new(file: String, errors: Vec<Problem>, warnings: Vec<Problem>) -> Self {
         Self {
             file,
             valid: errors.is_empty(),
@@ -113,15 +113,17 @@ pub(crate) fn run(
 
 /// Reads a workflow and holds it against what there is.
 fn check(path: &Path, registry: &Registry) -> Result<Result<Checked, Problems>, Failure> {
+    let validate = |document| Validator::new(registry.clone()).validate(document);
+    Ok(read(path)?.and_then(validate))
+}
+
+/// Reads a workflow, whatever is wrong with it but that it is none.
+pub(super) fn read(path: &Path) -> Result<Result<Document, Problems>, Failure> {
     let format = Format::of(path).unwrap_or(Format::Json);
     let content = fs::read_to_string(path).map_err(|error| {
         Failure::failed(format!("cannot read `{}`", text::path(path))).caused_by(&error)
     })?;
-    let document = match Document::read(&content, format, &Limits::default()) {
-        Ok(document) => document,
-        Err(problems) => return Ok(Err(problems)),
-    };
-    Ok(Validator::new(registry.clone()).validate(document))
+    Ok(Document::read(&content, format, &Limits::default()))
 }
 
 /// Has Ctrl-C stop the run, and a second one call off what runs.

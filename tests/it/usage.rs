@@ -146,6 +146,7 @@ fn help_of_a_command_tells_all_of_it() {
         ("health", "The exit code is 1 where one is unhealthy"),
         ("why", "Nothing is run."),
         ("watch", "Ended by Ctrl-C"),
+        ("graph", "Nothing is run"),
         ("lock", "With --check nothing is written"),
         ("store", "A plugin is loaded from a copy"),
         ("quarantine", "It goes by the content of a file"),

@@ -49,6 +49,7 @@
 #![deny(missing_docs)]
 
 mod control;
+mod diagram;
 mod document;
 mod executors;
 pub mod expression;
@@ -62,6 +63,7 @@ mod source;
 mod validate;
 
 pub use self::control::Control;
+pub use self::diagram::Diagram;
 pub use self::document::{
     Connection, Document, Foreach, Need, Node, OnError, ParsePortError, Port, Settings, Trigger,
     Workflow, schema,

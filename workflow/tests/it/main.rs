@@ -4,6 +4,7 @@
 
 mod called;
 mod calling;
+mod diagram;
 mod fake;
 mod forms;
 mod garbage;
