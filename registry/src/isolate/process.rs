@@ -292,7 +292,7 @@ impl Worker {
         let until = until.and_then(|until| until.checked_add(GRACE));
         let waiter = Arc::new(Waiter::default());
         self.waiting.lock().insert(request, waiter.clone());
-        let answer = self.converse(request, &waiter, &packet, what, allowed, until);
+        let answer = self.converse(request, &waiter, &mut packet, what, allowed, until);
         self.waiting.lock().remove(&request);
         self.hand_on();
         if self.ended.get().is_none()
@@ -322,7 +322,7 @@ impl Worker {
         self: &Arc<Self>,
         request: u64,
         waiter: &Waiter,
-        packet: &Packet<'_>,
+        packet: &mut Packet<'_>,
         what: &Request<'_, '_>,
         allowed: Option<Duration>,
         until: Option<Instant>,
@@ -337,6 +337,7 @@ impl Worker {
             Err(How::Overran { .. }) => return lost(overran()),
             Err(how) => return lost(how),
         }
+        packet.pour().tell();
         let call = match what {
             Request::Call { call, .. } => Some(*call),
             _ => None,

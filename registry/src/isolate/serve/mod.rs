@@ -425,12 +425,19 @@ impl Server {
         let done = FromWorker::Done { request };
         let given = |size: usize| memory.take_if(|memory| memory.may_have(size));
         let packet = Packet::in_memory(given, &done, [&value]);
-        // Before the host hears of it: its next call may come to another thread.
         self.keep(memory);
         match packet {
-            Ok(mut packet) => {
+            // Kept before the host has all of it: its next call may come to another thread.
+            Ok(mut packet) if packet.is_whole() => {
                 self.keep(packet.memory.take_if(|used| used.shared().is_some()));
                 Ok(self.channel.send(&packet)?)
+            }
+            Ok(mut packet) => {
+                self.channel.send(&packet)?;
+                let poured = packet.pour();
+                self.keep(packet.memory.take());
+                poured.tell();
+                Ok(())
             }
             Err(error) => self.fail(
                 request,

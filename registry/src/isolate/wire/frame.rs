@@ -19,7 +19,7 @@ use crate::isolate::sandbox::Sandbox;
 pub(crate) const MAGIC: [u8; 8] = *b"floework";
 
 /// The version of all that is said here; both sides have the same.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// Which release of this crate speaks: a worker of another one is not used.
 pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
