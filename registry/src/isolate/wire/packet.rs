@@ -579,6 +579,20 @@ fn read_value(source: Source<'_>, waits_on: WaitsOn<'_>) -> Result<Value, Malfor
     Ok(value)
 }
 
+/// Reads bytes as what is in memory that was made for a call, after four that are its mark. For fuzzing.
+pub(super) fn fuzz_within(bytes: &[u8]) {
+    let Some((mark, content)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let Some(mut shared) = Shared::with_room(content.len()) else {
+        return;
+    };
+    if shared.write(0, content).is_some() {
+        shared.mark().set(u32::from_le_bytes(*mark) as usize);
+        let _ = read_value(Source::Mapped(&shared), &mut || false);
+    }
+}
+
 /// The size of a file from which can be read without waiting for anybody.
 fn plain_size(file: &File) -> Result<u64, Malformed> {
     let unreadable =
