@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     waiting: Mutex<HashMap<u64, Arc<Waiter>>>,
     /// Memory that a call and its answer were passed in, for the next one.
     spare: Mutex<Option<Memory>>,
+    /// Whether there was a value that did not go through the socket since the worker was told to rest.
+    had_large: AtomicBool,
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
@@ -130,6 +132,7 @@ impl Worker {
             reading: Mutex::new(()),
             waiting: Mutex::default(),
             spare: Mutex::default(),
+            had_large: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             inside: AtomicUsize::new(0),
             hearing: AtomicUsize::new(0),
@@ -287,6 +290,9 @@ impl Worker {
                 format!("the input cannot be passed to a worker: {error}"),
             )
         })?;
+        if packet.memory.is_some() {
+            self.had_large.store(true, Ordering::Release);
+        }
         let began = Instant::now();
         let until = allowed.and_then(|allowed| began.checked_add(allowed));
         let until = until.and_then(|until| until.checked_add(GRACE));
@@ -313,9 +319,17 @@ impl Worker {
         }
     }
 
-    /// Gives the memory back that is kept for the next call.
-    pub(super) fn drop_spare(&self) {
+    /// Gives the memory back that is kept for the next call, here and in the worker.
+    pub(super) fn rest(&self) {
         drop(self.spare.lock().take());
+        if !self.had_large.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Ok(packet) = Packet::new(&ToWorker::Rest, []) {
+            // Where there is no room for the word, the next rest will do.
+            let said = self.channel.send(&packet);
+            self.had_large.fetch_or(said.is_err(), Ordering::AcqRel);
+        }
     }
 
     fn converse(

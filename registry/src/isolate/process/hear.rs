@@ -111,6 +111,9 @@ impl Worker {
         drop(reading);
         match head {
             FromWorker::Done { .. } => {
+                if !values.are_in_the_message() {
+                    self.had_large.store(true, Ordering::Release);
+                }
                 let memory = memory.filter(|_| to == request);
                 // Who answers a part at a time may take its time, too.
                 let _apart = memory.map(|_| Hearing::pause(self));

@@ -35,7 +35,7 @@ use super::sandbox;
 use super::spawn::PARENT;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker, shortened};
-use super::wire::mapped::Shared;
+use super::wire::mapped::{self, Shared};
 use super::wire::packet::{Came, Memory, Packet, Values};
 use super::wire::value::Malformed;
 use crate::admit::Stored;
@@ -354,6 +354,11 @@ impl Server {
                     None => Ok(Value::Null),
                 };
                 self.answer(request, answer)
+            }
+            ToWorker::Rest => {
+                drop(self.kept.lock().take());
+                mapped::give_back();
+                Ok(())
             }
             ToWorker::Hello { .. } | ToWorker::Load { .. } => {
                 Err(Malformed::new("a word out of its turn").into())

@@ -82,6 +82,8 @@ pub(crate) enum ToWorker<'a> {
     },
     /// What came of what the worker asked. Value: an output, or an error.
     Answer { ask: u64, failed: bool },
+    /// No call is made for a while: what large values have left behind is not needed. There is no answer.
+    Rest,
 }
 
 /// A line of progress, no longer than any that is read.

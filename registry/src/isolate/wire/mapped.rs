@@ -8,7 +8,7 @@
 //!   what is there while the rest is being written. It is read and written as an atomic, and not believed either.
 #![expect(
     unsafe_code,
-    reason = "maps memory that was made for it, and copies into it and out of it"
+    reason = "maps memory that was made for it, copies into it and out of it, and gives back what is freed"
 )]
 
 use std::fs::File;
@@ -158,6 +158,16 @@ impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// Gives what this process has freed back to the system: the C library keeps what large values were in, so that
+/// the next ones find it warm, on each thread, and without end.
+pub(crate) fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// The number at the end of such memory: how far who writes has come, as the other side says it.
