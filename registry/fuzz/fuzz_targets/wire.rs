@@ -1,4 +1,5 @@
-//! Feeds any bytes to the reader of frames, which must not panic; what it takes for a value, it must write so
+//! Feeds any bytes to the reader of frames, and to that of values in mapped memory, after four bytes that say how far
+//! it is written: neither must panic, or wait for what does not come. What is taken for a value, it must write so
 //! that it reads the same again.
 //!
 //! `corpus/wire` holds the seeds, and stays as it is; what is found goes elsewhere:

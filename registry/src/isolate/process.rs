@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     waiting: Mutex<HashMap<u64, Arc<Waiter>>>,
     /// Memory that a call and its answer were passed in, for the next one.
     spare: Mutex<Option<Memory>>,
+    /// Whether there was a value that did not go through the socket since the worker was told to rest.
+    had_large: AtomicBool,
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
@@ -130,6 +132,7 @@ impl Worker {
             reading: Mutex::new(()),
             waiting: Mutex::default(),
             spare: Mutex::default(),
+            had_large: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             inside: AtomicUsize::new(0),
             hearing: AtomicUsize::new(0),
@@ -287,12 +290,15 @@ impl Worker {
                 format!("the input cannot be passed to a worker: {error}"),
             )
         })?;
+        if packet.memory.is_some() {
+            self.had_large.store(true, Ordering::Release);
+        }
         let began = Instant::now();
         let until = allowed.and_then(|allowed| began.checked_add(allowed));
         let until = until.and_then(|until| until.checked_add(GRACE));
         let waiter = Arc::new(Waiter::default());
         self.waiting.lock().insert(request, waiter.clone());
-        let answer = self.converse(request, &waiter, &packet, what, allowed, until);
+        let answer = self.converse(request, &waiter, &mut packet, what, allowed, until);
         self.waiting.lock().remove(&request);
         self.hand_on();
         if self.ended.get().is_none()
@@ -313,16 +319,24 @@ impl Worker {
         }
     }
 
-    /// Gives the memory back that is kept for the next call.
-    pub(super) fn drop_spare(&self) {
+    /// Gives the memory back that is kept for the next call, here and in the worker.
+    pub(super) fn rest(&self) {
         drop(self.spare.lock().take());
+        if !self.had_large.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Ok(packet) = Packet::new(&ToWorker::Rest, []) {
+            // Where there is no room for the word, the next rest will do.
+            let said = self.channel.send(&packet);
+            self.had_large.fetch_or(said.is_err(), Ordering::AcqRel);
+        }
     }
 
     fn converse(
         self: &Arc<Self>,
         request: u64,
         waiter: &Waiter,
-        packet: &Packet<'_>,
+        packet: &mut Packet<'_>,
         what: &Request<'_, '_>,
         allowed: Option<Duration>,
         until: Option<Instant>,
@@ -337,6 +351,7 @@ impl Worker {
             Err(How::Overran { .. }) => return lost(overran()),
             Err(how) => return lost(how),
         }
+        packet.pour().tell();
         let call = match what {
             Request::Call { call, .. } => Some(*call),
             _ => None,

@@ -129,7 +129,7 @@ fn look_at(worker: &Arc<Worker>) {
         return;
     }
     if worker.idle_for() >= SPARE {
-        worker.drop_spare();
+        worker.rest();
     }
     let Some(idle) = worker.recipe.idle else {
         return;

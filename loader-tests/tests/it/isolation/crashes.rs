@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floe_loader_tests::fixtures::Fixture;
 use floe_loader_tests::library::Library;
@@ -11,7 +11,8 @@ use floe_loader_tests::scene::Scene;
 use floe_loader_tests::vouch::digest;
 use floe_loader_tests::wait;
 use floe_plugin_api::{CallOptions, ErrorKind, Value, value};
-use floe_registry::{CallError, Cause, CircuitSettings, QuarantineSettings, Stage, State};
+use floe_registry::{Begun, CallError, Cause, CircuitSettings, QuarantineSettings, Stage, State};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{crash, number, order, patient, process_of, scene, workers};
 
@@ -216,4 +217,35 @@ fn a_build_whose_panics_abort() {
     assert_eq!(plugin.state, State::Ready);
     scene.check_good(&registry);
     assert!(registry.call("abort.fail", &Value::Null).is_err());
+}
+
+#[test]
+fn one_that_is_killed_or_stopped_in_a_large_value_takes_that_call_alone() {
+    let mut scene = Scene::new();
+    scene.install("there", &Library::of(Fixture::Probe).named("there"));
+    scene.isolation(workers());
+    let input = Value::Bytes(vec![7; 16 << 20].into());
+    let soon = CallOptions::new().timeout(Duration::from_secs(1));
+    for round in 0..12 {
+        let registry = patient(&scene).build().unwrap();
+        // What comes after it finds memory that is kept.
+        assert!(registry.call("there.echo", &input).unwrap() == input);
+        let worker = registry.stats().workers.live[0].process;
+        let worker = Pid::from_raw(i32::try_from(worker).unwrap()).unwrap();
+        let signal = [Signal::KILL, Signal::STOP][round % 2];
+        let called = thread::scope(|scope| {
+            let called = scope.spawn(|| registry.call_with("there.echo", &input, &soon));
+            // Another moment of it each time.
+            let moment = Duration::from_micros(500).saturating_mul(round.try_into().unwrap());
+            let began = Instant::now();
+            wait::until(|| began.elapsed() >= moment);
+            kill_process(worker, signal).unwrap();
+            called.join().unwrap()
+        });
+        match called {
+            Ok(output) => assert!(output == input),
+            Err(CallError::Overrun(told)) => assert_eq!(told.begun, Begun::Killed),
+            other => assert_eq!(number(&crash(other), "signal"), Some(9)),
+        }
+    }
 }

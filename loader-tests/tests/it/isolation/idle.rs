@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use floe_loader_tests::fixtures::Fixture;
+use floe_loader_tests::library::Library;
+use floe_loader_tests::scene::Scene;
 use floe_loader_tests::wait::{self, for_event};
+use floe_plugin_api::Value;
 use floe_registry::Event;
 
 use super::{patient, process, process_of, scene, workers};
@@ -49,4 +53,28 @@ fn one_stays_while_it_is_called() {
     assert!(worker.memory_bytes.unwrap() > 0);
     drop(registry);
     wait::until(|| process::group(process).is_empty());
+}
+
+#[test]
+fn what_large_values_leave_behind_is_given_back() {
+    const LENGTH: usize = 24 << 20;
+
+    let mut scene = Scene::new();
+    scene.install("there", &Library::of(Fixture::Probe).named("there"));
+    scene.isolation(workers().idle(None));
+    let registry = patient(&scene).build().unwrap();
+    let echo = |input: &Value| registry.call("there.echo", input).unwrap() == *input;
+    let memory = || {
+        let live = registry.stats().workers.live;
+        live.first().and_then(|worker| worker.memory_bytes)
+    };
+    assert!(echo(&Value::Null));
+    let before = memory().unwrap();
+    let large = Value::Bytes(vec![7; LENGTH].into());
+    for _ in 0..3 {
+        assert!(echo(&large));
+    }
+    wait::until(|| memory().is_some_and(|now| now < before + LENGTH as u64 / 2));
+    // It is there again when it is needed.
+    assert!(echo(&large));
 }

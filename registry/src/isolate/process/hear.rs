@@ -111,9 +111,24 @@ impl Worker {
         drop(reading);
         match head {
             FromWorker::Done { .. } => {
+                if !values.are_in_the_message() {
+                    self.had_large.store(true, Ordering::Release);
+                }
                 let memory = memory.filter(|_| to == request);
-                let value = values.one_within(memory).map_err(garbage)?;
-                return Ok(Step::of(to == request, Ok(value)));
+                // Who answers a part at a time may take its time, too.
+                let _apart = memory.map(|_| Hearing::pause(self));
+                let mut is_over = false;
+                let value = values.one_within(memory, &mut || {
+                    is_over = self.ended.get().is_some()
+                        || self.has_exited()
+                        || until.is_some_and(|until| Instant::now() >= until);
+                    !is_over
+                });
+                return match value {
+                    // Whoever waits for it finds why.
+                    Err(_) if is_over => Ok(Step::Nothing),
+                    value => Ok(Step::of(to == request, Ok(value.map_err(garbage)?))),
+                };
             }
             FromWorker::Failed { .. } => {
                 let value = values.one().map_err(garbage)?;

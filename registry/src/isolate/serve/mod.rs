@@ -35,7 +35,7 @@ use super::sandbox;
 use super::spawn::PARENT;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker, shortened};
-use super::wire::mapped::Shared;
+use super::wire::mapped::{self, Shared};
 use super::wire::packet::{Came, Memory, Packet, Values};
 use super::wire::value::Malformed;
 use crate::admit::Stored;
@@ -355,6 +355,11 @@ impl Server {
                 };
                 self.answer(request, answer)
             }
+            ToWorker::Rest => {
+                drop(self.kept.lock().take());
+                mapped::give_back();
+                Ok(())
+            }
             ToWorker::Hello { .. } | ToWorker::Load { .. } => {
                 Err(Malformed::new("a word out of its turn").into())
             }
@@ -425,12 +430,19 @@ impl Server {
         let done = FromWorker::Done { request };
         let given = |size: usize| memory.take_if(|memory| memory.may_have(size));
         let packet = Packet::in_memory(given, &done, [&value]);
-        // Before the host hears of it: its next call may come to another thread.
         self.keep(memory);
         match packet {
-            Ok(mut packet) => {
+            // Kept before the host has all of it: its next call may come to another thread.
+            Ok(mut packet) if packet.is_whole() => {
                 self.keep(packet.memory.take_if(|used| used.shared().is_some()));
                 Ok(self.channel.send(&packet)?)
+            }
+            Ok(mut packet) => {
+                self.channel.send(&packet)?;
+                let poured = packet.pour();
+                self.keep(packet.memory.take());
+                poured.tell();
+                Ok(())
             }
             Err(error) => self.fail(
                 request,

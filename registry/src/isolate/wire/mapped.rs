@@ -4,23 +4,33 @@
 //!   another one who cuts it. A worker's file is never mapped by a host.
 //! - The worker may change it at any time, also while the host copies from it. So there is never a reference to
 //!   what is in it: bytes are copied in and out once, and the copy is what is looked at.
+//! - At its end is a page with one number alone, the *mark*: how far who writes has come, so that who reads copies
+//!   what is there while the rest is being written. It is read and written as an atomic, and not believed either.
 #![expect(
     unsafe_code,
-    reason = "maps memory that was made for it, and copies into it and out of it"
+    reason = "maps memory that was made for it, copies into it and out of it, and gives back what is freed"
 )]
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat,
     ftruncate, memfd_create,
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::thread::futex;
+use rustix::time::Timespec;
 
-/// What the length of such memory is a multiple of: the next value may be a little longer.
+/// What the length of such a file is a multiple of: the next value may be a little longer.
 const STEP: usize = 1 << 20;
+
+/// How many bytes the mark has at the end of it: a page, of any system.
+const END: usize = 64 << 10;
 
 /// Seals of memory whose length stays, whatever another process does; nor can that one add others.
 const SEALS: SealFlags = SealFlags::SEAL
@@ -33,6 +43,7 @@ pub(crate) struct Shared {
     file: File,
     start: NonNull<u8>,
     length: usize,
+    mark: Arc<Mark>,
     /// Whether this process made it, and gives its pages back.
     own: bool,
 }
@@ -46,26 +57,27 @@ unsafe impl Sync for Shared {}
 impl Shared {
     /// New memory that has room for so many bytes; nothing where the system does not give such memory.
     pub(crate) fn with_room(least: usize) -> Option<Self> {
-        let length = least.checked_next_multiple_of(STEP)?;
+        let whole = least.checked_add(END)?.checked_next_multiple_of(STEP)?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("floe", flags).ok()?;
-        ftruncate(&file, length as u64).ok()?;
+        ftruncate(&file, whole as u64).ok()?;
         fcntl_add_seals(&file, SEALS).ok()?;
-        Self::map(file.into(), length, true).ok()
+        let mark = Mark::of(&file)?;
+        Self::map(file.into(), mark, true).ok()
     }
 
-    /// Maps what another process has made, or gives it back where it cannot be mapped.
-    pub(crate) fn of(file: File) -> Result<Self, File> {
-        let sealed = fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SEALS));
-        let length = file.metadata().ok().filter(|_| sealed);
-        match length.and_then(|metadata| usize::try_from(metadata.len()).ok()) {
-            Some(length) => Self::map(file, length, false),
-            None => Err(file),
+    /// Maps what another process has made, or gives it back where it cannot be mapped: with its mark, which is
+    /// small, unless even that cannot be.
+    pub(crate) fn of(file: File) -> Result<Self, (File, Option<Mark>)> {
+        match Mark::of(&file) {
+            Some(mark) => Self::map(file, mark, false).map_err(|(file, mark)| (file, Some(mark))),
+            None => Err((file, None)),
         }
     }
 
-    /// Maps memory of this length, which is sealed.
-    fn map(file: File, length: usize, own: bool) -> Result<Self, File> {
+    /// Maps memory which is sealed, and whose mark is mapped.
+    fn map(file: File, mark: Mark, own: bool) -> Result<Self, (File, Mark)> {
+        let length = mark.at;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: no address is asked for, so nothing that is mapped is replaced.
         let start = unsafe { mmap(ptr::null_mut(), length, access, MapFlags::SHARED, &file, 0) };
@@ -74,15 +86,21 @@ impl Shared {
                 file,
                 start,
                 length,
+                mark: Arc::new(mark),
                 own,
             }),
-            None => Err(file),
+            None => Err((file, mark)),
         }
     }
 
-    /// How many bytes it has.
+    /// How many bytes it has for values.
     pub(crate) const fn length(&self) -> usize {
         self.length
+    }
+
+    /// How far who writes has come.
+    pub(crate) const fn mark(&self) -> &Arc<Mark> {
+        &self.mark
     }
 
     /// Whether a file is this memory.
@@ -109,16 +127,18 @@ impl Shared {
         Some(())
     }
 
-    /// Copies bytes out of it; nothing where it has not so many.
-    pub(crate) fn read(&self, at: usize, length: usize) -> Option<Vec<u8>> {
+    /// Copies bytes out of it, to the end of `onto`; nothing where it has not so many.
+    pub(crate) fn read(&self, at: usize, length: usize, onto: &mut Vec<u8>) -> Option<()> {
         let place = self.place(at, length)?;
-        let mut bytes = Vec::with_capacity(length);
+        onto.reserve(length);
+        let room = onto.spare_capacity_mut().as_mut_ptr();
         // SAFETY: so many bytes are in the mapping from there on, whose length is sealed, and there is room
         // for them. Whatever another process writes meanwhile, each byte that is copied is some byte.
-        unsafe { ptr::copy_nonoverlapping(place.as_ptr(), bytes.as_mut_ptr(), length) };
+        unsafe { ptr::copy_nonoverlapping(place.as_ptr(), room.cast(), length) };
+        let filled = onto.len() + length;
         // SAFETY: there is room for them, and they were just written.
-        unsafe { bytes.set_len(length) };
-        Some(bytes)
+        unsafe { onto.set_len(filled) };
+        Some(())
     }
 }
 
@@ -127,7 +147,7 @@ impl Drop for Shared {
         if self.own {
             // The other side may keep its mapping for the next call, and the pages with it.
             let all = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            let _ = fallocate(&self.file, all, 0, self.length as u64);
+            let _ = fallocate(&self.file, all, 0, (self.length + END) as u64);
         }
         // SAFETY: it is the mapping that was made for it, and nothing refers to what is in it.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
@@ -140,9 +160,103 @@ impl AsFd for Shared {
     }
 }
 
+/// Gives what this process has freed back to the system: the C library keeps what large values were in, so that
+/// the next ones find it warm, on each thread, and without end.
+pub(crate) fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+/// The number at the end of such memory: how far who writes has come, as the other side says it.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    number: NonNull<AtomicU32>,
+    /// Where it is in the file, which is how many bytes are before it.
+    at: usize,
+}
+
+// SAFETY: it owns its mapping, which belongs to the process and to no thread.
+unsafe impl Send for Mark {}
+
+// SAFETY: what is in the mapping is reached as an atomic alone.
+unsafe impl Sync for Mark {}
+
+impl Mark {
+    /// Maps the end of a file that is sealed.
+    fn of(file: impl AsFd) -> Option<Self> {
+        let sealed = fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SEALS));
+        let metadata = fstat(&file).ok().filter(|_| sealed)?;
+        let at = usize::try_from(metadata.st_size).ok()?.checked_sub(END)?;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: no address is asked for, so nothing that is mapped is replaced.
+        let start = unsafe {
+            mmap(
+                ptr::null_mut(),
+                END,
+                access,
+                MapFlags::SHARED,
+                file,
+                at as u64,
+            )
+        };
+        let number = NonNull::new(start.ok()?.cast())?;
+        Some(Self { number, at })
+    }
+
+    /// How many bytes are before it.
+    pub(crate) const fn before(&self) -> usize {
+        self.at
+    }
+
+    fn number(&self) -> &AtomicU32 {
+        // SAFETY: it is at the beginning of a page that stays mapped as long as `self`, and whose length is
+        // sealed. Nothing in this process reaches it but as an atomic; whatever another one writes there, it is
+        // some number.
+        unsafe { self.number.as_ref() }
+    }
+
+    /// How far who writes says that it has come.
+    pub(crate) fn get(&self) -> usize {
+        self.number().load(Ordering::Acquire) as usize
+    }
+
+    /// Says how far who writes has come, and wakes whoever waits for it.
+    pub(crate) fn set(&self, so_far: usize) {
+        // No value is longer than that.
+        let so_far = u32::try_from(so_far).unwrap_or(u32::MAX);
+        self.number().store(so_far, Ordering::Release);
+        let _ = futex::wake(self.number(), futex::Flags::empty(), u32::MAX >> 1);
+    }
+
+    /// Waits until it is another one than was seen, or is said again; for a time at most.
+    pub(crate) fn wait(&self, seen: usize, at_most: Duration) {
+        let (Ok(seen), Ok(at_most)) = (u32::try_from(seen), Timespec::try_from(at_most)) else {
+            return;
+        };
+        // Whoever waits looks again, whyever it waits no more.
+        let _ = futex::wait(self.number(), futex::Flags::empty(), seen, Some(&at_most));
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // SAFETY: it is the mapping that was made for it, and nothing refers to what is in it.
+        let _ = unsafe { munmap(self.number.as_ptr().cast(), END) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes of it, copied.
+    fn read(shared: &Shared, at: usize, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        shared.read(at, length, &mut bytes).map(|()| bytes)
+    }
 
     #[test]
     fn its_length_stays_whatever_who_has_it_does() {
@@ -159,17 +273,18 @@ mod tests {
         // The one way to take pages away: they are there again, and empty.
         let all = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         fallocate(&file, all, 0, STEP as u64).unwrap();
-        assert_eq!(own.read(0, 3).unwrap(), [0; 3]);
+        assert_eq!(read(&own, 0, 3).unwrap(), [0; 3]);
     }
 
     #[test]
     fn what_is_not_in_it_is_neither_read_nor_written() {
         let mut own = Shared::with_room(1).unwrap();
-        for (at, length) in [(0, STEP + 1), (STEP, 1), (STEP + 1, 0), (usize::MAX, 2)] {
-            assert!(own.read(at, length).is_none(), "{at} {length}");
+        let end = own.length();
+        for (at, length) in [(0, end + 1), (end, 1), (end + 1, 0), (usize::MAX, 2)] {
+            assert!(read(&own, at, length).is_none(), "{at} {length}");
         }
-        assert!(own.write(STEP - 1, b"ab").is_none());
-        assert!(own.read(STEP, 0).unwrap().is_empty());
+        assert!(own.write(end - 1, b"ab").is_none());
+        assert!(read(&own, end, 0).unwrap().is_empty());
         assert!(Shared::with_room(usize::MAX).is_none());
     }
 
@@ -179,9 +294,9 @@ mod tests {
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         let other = Shared::of(file).unwrap();
         own.write(7, b"abc").unwrap();
-        assert_eq!(other.read(7, 3).unwrap(), b"abc");
+        assert_eq!(read(&other, 7, 3).unwrap(), b"abc");
         drop(own);
-        assert_eq!(other.read(7, 3).unwrap(), [0; 3]);
+        assert_eq!(read(&other, 7, 3).unwrap(), [0; 3]);
     }
 
     #[test]
@@ -195,18 +310,88 @@ mod tests {
 
     #[test]
     fn what_another_changes_meanwhile_is_some_bytes() {
+        const LENGTH: usize = STEP - END;
         let own = Shared::with_room(1).unwrap();
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         let mut other = Shared::of(file).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for round in 0..200_u8 {
-                    other.write(0, &vec![round; STEP]).unwrap();
+                    other.write(0, &vec![round; LENGTH]).unwrap();
                 }
             });
             for _ in 0..200 {
-                assert!(own.read(0, STEP).unwrap().iter().all(|byte| *byte < 200));
+                assert!(
+                    read(&own, 0, LENGTH)
+                        .unwrap()
+                        .iter()
+                        .all(|byte| *byte < 200)
+                );
             }
         });
+    }
+
+    #[test]
+    fn what_is_read_comes_after_what_was_read_before() {
+        let mut own = Shared::with_room(1).unwrap();
+        own.write(0, b"abcdef").unwrap();
+        let mut bytes = Vec::new();
+        own.read(0, 2, &mut bytes).unwrap();
+        own.read(3, 3, &mut bytes).unwrap();
+        assert_eq!(bytes, b"abdef");
+    }
+
+    #[test]
+    fn a_mark_is_no_part_of_what_is_before_it() {
+        let mut own = Shared::with_room(STEP).unwrap();
+        own.mark().set(7);
+        let length = own.length();
+        assert!(length >= STEP);
+        own.write(0, &vec![255; length]).unwrap();
+        assert_eq!((own.mark().get(), own.mark().before()), (7, length));
+        own.mark().set(usize::MAX);
+        assert_eq!(read(&own, 0, length).unwrap(), vec![255; length]);
+    }
+
+    #[test]
+    fn both_sides_have_the_mark_and_one_wakes_the_other() {
+        /// Longer than any test takes: who is not woken would wait for it.
+        const LONG: Duration = Duration::from_secs(3_600);
+
+        let own = Shared::with_room(1).unwrap();
+        let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
+        let other = Shared::of(file).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=1_000 {
+                    own.mark().set(round);
+                    while other.mark().get() == round {
+                        own.mark().wait(round, LONG);
+                    }
+                }
+            });
+            for round in 1..=1_000 {
+                loop {
+                    let seen = other.mark().get();
+                    if seen == round {
+                        break;
+                    }
+                    other.mark().wait(seen, LONG);
+                }
+                other.mark().set(0);
+            }
+        });
+        // Where it is another one already, nobody waits.
+        own.mark().wait(1, LONG);
+    }
+
+    #[test]
+    fn of_a_file_that_is_too_short_for_a_mark_nothing_is_mapped() {
+        for length in [0, 1, END - 1, END, END + 1] {
+            let file = memfd_create("floe", MemfdFlags::ALLOW_SEALING).unwrap();
+            ftruncate(&file, length as u64).unwrap();
+            fcntl_add_seals(&file, SEALS).unwrap();
+            assert!(Shared::of(file.into()).is_err(), "{length}");
+        }
     }
 }

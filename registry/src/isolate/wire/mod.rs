@@ -25,6 +25,7 @@ pub fn fuzz(bytes: &[u8]) {
         let _: frame::ToWorker<'_> = head;
         let _ = values.one();
     }
+    packet::fuzz_within(bytes);
     let Ok((value, _)) = value::decode(bytes, &mut value::Nothing) else {
         return;
     };

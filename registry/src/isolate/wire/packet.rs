@@ -1,13 +1,18 @@
 //! A frame as bytes, and memory beside it where it is large.
+//!
+//! What is in mapped memory and is large is written after the frame was sent, a stretch at a time: whoever
+//! reads it copies a stretch while the next one is being written.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
 use floe_plugin_api::Value;
 use serde::{Deserialize, Serialize};
 
-use super::mapped::Shared;
+use super::mapped::{Mark, Shared};
 use super::value::{self, Aside, Malformed, Nothing, Place, TooMuch};
 
 /// The bytes before the head.
@@ -35,6 +40,13 @@ const PAGE: usize = 4 << 10;
 
 /// What is before that.
 const FILL: [u8; PAGE] = [0; PAGE];
+
+/// How many bytes of mapped memory are written, and read, at once: few enough that they are in the processor's
+/// cache when the other side copies them, and many enough that to say so costs little beside it.
+const STRETCH: usize = 1 << 20;
+
+/// How often whoever waits for the next stretch looks whether it goes on to wait.
+const TICK: Duration = Duration::from_millis(5);
 
 /// How values are passed: in the message, in a file that they fill, or in memory that the host has made for a
 /// call, whose length stays.
@@ -108,6 +120,22 @@ pub(crate) struct Packet<'a> {
     bytes: Vec<u8>,
     pieces: Vec<&'a [u8]>,
     pub(crate) memory: Option<Memory>,
+    /// What is written into mapped memory when the frame was sent, and where.
+    later: Vec<&'a [u8]>,
+    at: usize,
+}
+
+/// That all is written into mapped memory, which the other side is yet to be told of.
+#[must_use = "whoever reads it waits"]
+pub(crate) struct Poured(Option<(Arc<Mark>, usize)>);
+
+impl Poured {
+    /// Tells the other side, which may put others into it from now on.
+    pub(crate) fn tell(self) {
+        if let Some((mark, at)) = self.0 {
+            mark.set(at);
+        }
+    }
 }
 
 impl<'a> Packet<'a> {
@@ -138,6 +166,8 @@ impl<'a> Packet<'a> {
             bytes,
             pieces,
             memory: None,
+            later: Vec::new(),
+            at: 0,
         };
         if packet.bytes.len() + aside > LONGEST {
             packet.put_beside(given, head, aside)?;
@@ -188,6 +218,21 @@ impl<'a> Packet<'a> {
             return Err(Unsendable::TooMany(skeleton.len()));
         }
         let length = (skeleton.len() as u64).to_le_bytes();
+        let mut given = given(before + aside);
+        if let Some(Memory::Own(shared) | Memory::Theirs(shared)) = &mut given
+            && before + aside <= shared.length()
+            && shared.write(0, &length).is_some()
+            && shared.write(length.len(), &skeleton).is_some()
+        {
+            shared.mark().set(before);
+            self.memory = given;
+            self.later = std::mem::take(&mut self.pieces);
+            self.at = before;
+            if aside < 2 * STRETCH {
+                self.pour().tell();
+            }
+            return Ok(());
+        }
         let mut slices = Vec::with_capacity(self.pieces.len() + 3);
         slices.push(IoSlice::new(&length));
         slices.push(IoSlice::new(&skeleton));
@@ -196,15 +241,6 @@ impl<'a> Packet<'a> {
         ));
         let pieces = std::mem::take(&mut self.pieces);
         slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
-        let mut given = given(before + aside);
-        let is_put = match &mut given {
-            Some(Memory::Own(shared) | Memory::Theirs(shared)) => put(shared, &slices).is_some(),
-            _ => false,
-        };
-        if is_put {
-            self.memory = given;
-            return Ok(());
-        }
         let earlier = match given {
             Some(Memory::File(file)) => Some(file),
             _ => None,
@@ -212,6 +248,30 @@ impl<'a> Packet<'a> {
         let file = file_with(earlier, size, &mut slices)?;
         self.memory = Some(Memory::File(file));
         Ok(())
+    }
+
+    /// Whether all of it is there for whoever it is sent to.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.later.is_empty()
+    }
+
+    /// Writes what is not there yet, when the frame was sent.
+    pub(crate) fn pour(&mut self) -> Poured {
+        let later = std::mem::take(&mut self.later);
+        let Some(Memory::Own(shared) | Memory::Theirs(shared)) = &mut self.memory else {
+            return Poured(None);
+        };
+        let mut told = self.at;
+        for stretch in later.iter().flat_map(|piece| piece.chunks(STRETCH)) {
+            if self.at - told >= STRETCH {
+                shared.mark().set(self.at);
+                told = self.at;
+            }
+            // There is room for all of it, or it would be elsewhere.
+            let _ = shared.write(self.at, stretch);
+            self.at += stretch.len();
+        }
+        Poured((!later.is_empty()).then(|| (shared.mark().clone(), self.at)))
     }
 
     /// The file that goes with it.
@@ -228,16 +288,6 @@ impl<'a> Packet<'a> {
         onto.push(IoSlice::new(&self.bytes));
         onto.extend(self.pieces.iter().map(|piece| IoSlice::new(piece)));
     }
-}
-
-/// Copies slices into mapped memory, one after the other; nothing where they have no room in it.
-fn put(shared: &mut Shared, slices: &[IoSlice<'_>]) -> Option<()> {
-    let mut at = 0;
-    for slice in slices {
-        shared.write(at, slice)?;
-        at += slice.len();
-    }
-    Some(())
 }
 
 /// Writes slices to a file that can be passed to another process.
@@ -350,23 +400,28 @@ pub(crate) struct Values<'b> {
 impl Values<'_> {
     /// The one value.
     pub(crate) fn one(self) -> Result<Value, Malformed> {
-        self.one_within(None)
+        self.one_within(None, &mut || false)
     }
 
-    /// The one value, which may be in memory that this side has made for it.
-    pub(crate) fn one_within(self, memory: Option<&Shared>) -> Result<Value, Malformed> {
+    /// The one value, which may be in memory that this side has made for it. Where it is not all there, whether
+    /// to wait on is asked again and again.
+    pub(crate) fn one_within(
+        self,
+        memory: Option<&Shared>,
+        waits_on: WaitsOn<'_>,
+    ) -> Result<Value, Malformed> {
         match (self.form, memory, &self.file) {
-            (WITHIN, Some(memory), _) => read_value(Source::Mapped(memory)),
+            (WITHIN, Some(memory), _) => read_value(Source::Mapped(memory), waits_on),
             (WITHIN, None, _) => Err(Malformed::new(
                 "values in memory that was not made for them",
             )),
-            (BESIDE, _, Some(file)) => read_value(Source::File(file)),
+            (BESIDE, _, Some(file)) => read_value(Source::File(file), waits_on),
             _ => self.one_behind(),
         }
     }
 
     /// The one value, and the memory that it was in, where this side may pass another one in it. Memory that is
-    /// kept is taken where that is what was passed.
+    /// kept is taken where that is what was passed. However long what is not there takes, it is waited for.
     pub(crate) fn one_and_memory(
         mut self,
         kept: impl FnOnce() -> Option<Shared>,
@@ -375,7 +430,7 @@ impl Values<'_> {
             return Ok((self.one()?, None));
         };
         if self.form == BESIDE {
-            let value = read_value(Source::File(&file))?;
+            let value = read_value(Source::File(&file), &mut || true)?;
             return Ok((value, Some(Memory::File(file))));
         }
         let mapped = match kept() {
@@ -384,11 +439,15 @@ impl Values<'_> {
         };
         match mapped {
             Ok(shared) => {
-                let value = read_value(Source::Mapped(&shared))?;
+                let value = read_value(Source::Mapped(&shared), &mut || true)?;
                 Ok((value, Some(Memory::Theirs(shared))))
             }
             // A limit may forbid to map it.
-            Err(file) => Ok((read_value(Source::Passed(&file))?, None)),
+            Err((file, Some(mark))) => {
+                let value = read_value(Source::Passed(&file, &mark), &mut || true)?;
+                Ok((value, None))
+            }
+            Err((_, None)) => Err(Malformed::new("memory whose end cannot be mapped")),
         }
     }
 
@@ -435,6 +494,9 @@ impl Aside for Behind<'_> {
     }
 }
 
+/// Whether whoever waits for more of a value waits on.
+pub(crate) type WaitsOn<'w> = &'w mut dyn FnMut() -> bool;
+
 /// Where values are that are not in the message.
 #[derive(Clone, Copy)]
 enum Source<'f> {
@@ -442,33 +504,64 @@ enum Source<'f> {
     File(&'f File),
     /// Memory that was made for a call and has room for more than they are; mapped, or not.
     Mapped(&'f Shared),
-    Passed(&'f File),
+    Passed(&'f File, &'f Mark),
 }
 
-impl Source<'_> {
+impl<'f> Source<'f> {
     fn size(self) -> Result<u64, Malformed> {
         match self {
-            Self::File(file) | Self::Passed(file) => plain_size(file),
+            Self::File(file) => plain_size(file),
             Self::Mapped(shared) => Ok(shared.length() as u64),
+            Self::Passed(_, mark) => Ok(mark.before() as u64),
         }
     }
 
-    fn read(self, at: u64, length: usize) -> Result<Vec<u8>, Malformed> {
+    /// How far it is written; nothing where all of it is.
+    fn mark(self) -> Option<&'f Mark> {
         match self {
-            Self::File(file) | Self::Passed(file) => read_file(file, at, length),
+            Self::File(_) => None,
+            Self::Mapped(shared) => Some(shared.mark()),
+            Self::Passed(_, mark) => Some(mark),
+        }
+    }
+
+    /// Reads so many bytes from there on, to the end of `onto`.
+    fn read(self, at: u64, length: usize, onto: &mut Vec<u8>) -> Result<(), Malformed> {
+        match self {
+            Self::File(file) | Self::Passed(file, _) => read_file(file, at, length, onto),
             Self::Mapped(shared) => usize::try_from(at)
                 .ok()
-                .and_then(|at| shared.read(at, length))
+                .and_then(|at| shared.read(at, length, onto))
                 .ok_or_else(|| Malformed::new("a piece that is not there")),
         }
     }
 }
 
-fn read_value(source: Source<'_>) -> Result<Value, Malformed> {
+/// Waits until so many bytes are written, or until nobody waits on.
+fn wait_for(mark: &Mark, end: u64, waits_on: WaitsOn<'_>) -> Result<(), Malformed> {
+    let mut goes_on = true;
+    loop {
+        let so_far = mark.get();
+        if so_far as u64 >= end {
+            return Ok(());
+        }
+        if !goes_on {
+            return Err(Malformed::new("a value that ends before its end"));
+        }
+        // Before the last look: what came meanwhile counts.
+        goes_on = waits_on();
+        if goes_on {
+            mark.wait(so_far, TICK);
+        }
+    }
+}
+
+fn read_value(source: Source<'_>, waits_on: WaitsOn<'_>) -> Result<Value, Malformed> {
     let mut pieces = Beside {
         source,
         at: 0,
         left: source.size()?,
+        waits_on,
     };
     let length = pieces.next(8)?;
     let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
@@ -484,6 +577,20 @@ fn read_value(source: Source<'_>) -> Result<Value, Malformed> {
         return Err(Malformed::new("a frame with more than its values"));
     }
     Ok(value)
+}
+
+/// Reads bytes as what is in memory that was made for a call, after four that are its mark. For fuzzing.
+pub(super) fn fuzz_within(bytes: &[u8]) {
+    let Some((mark, content)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let Some(mut shared) = Shared::with_room(content.len()) else {
+        return;
+    };
+    if shared.write(0, content).is_some() {
+        shared.mark().set(u32::from_le_bytes(*mark) as usize);
+        let _ = read_value(Source::Mapped(&shared), &mut || false);
+    }
 }
 
 /// The size of a file from which can be read without waiting for anybody.
@@ -522,6 +629,7 @@ struct Beside<'f> {
     source: Source<'f>,
     at: u64,
     left: u64,
+    waits_on: WaitsOn<'f>,
 }
 
 impl Beside<'_> {
@@ -540,22 +648,34 @@ impl Aside for Beside<'_> {
         if length as u64 > self.left {
             return Err(Malformed::new("a piece that is not there"));
         }
-        let piece = self.source.read(self.at, length)?;
+        // Not zeroed before: of a large piece that would cost as much as to read it.
+        let mut piece = Vec::with_capacity(length);
+        match self.source.mark() {
+            None => self.source.read(self.at, length, &mut piece)?,
+            Some(mark) => {
+                while piece.len() < length {
+                    let stretch = STRETCH.min(length - piece.len());
+                    let at = self.at + piece.len() as u64;
+                    wait_for(mark, at + stretch as u64, self.waits_on)?;
+                    self.source.read(at, stretch, &mut piece)?;
+                }
+            }
+        }
         self.at += length as u64;
         self.left -= length as u64;
         Ok(piece)
     }
 }
 
-/// Reads so many bytes of a file.
-fn read_file(file: &File, at: u64, length: usize) -> Result<Vec<u8>, Malformed> {
+/// Reads so many bytes of a file, to the end of `onto`.
+fn read_file(file: &File, at: u64, length: usize, onto: &mut Vec<u8>) -> Result<(), Malformed> {
     let unreadable =
         |error: io::Error| Malformed::new(format!("a piece that cannot be read: {error}"));
-    // Not zeroed before: of a large piece that would cost as much as to read it.
-    let mut piece = Vec::with_capacity(length);
-    while piece.len() < length {
-        let at = at + piece.len() as u64;
-        let room = rustix::buffer::spare_capacity(&mut piece);
+    let before = onto.len();
+    onto.reserve(length);
+    while onto.len() - before < length {
+        let at = at + (onto.len() - before) as u64;
+        let room = rustix::buffer::spare_capacity(onto);
         match rustix::io::pread(file, room, at) {
             Ok(0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -563,167 +683,9 @@ fn read_file(file: &File, at: u64, length: usize) -> Result<Vec<u8>, Malformed> 
         }
     }
     // There may be more room than was asked for.
-    piece.truncate(length);
-    Ok(piece)
+    onto.truncate(before + length);
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LARGE: usize = 200_000;
-
-    fn bytes(length: usize) -> Value {
-        Value::Bytes(vec![7_u8; length].into())
-    }
-
-    /// A value as it comes, and the memory that it was in.
-    fn pass(given: Option<Memory>, value: &Value) -> (Value, Option<Memory>) {
-        let mut packet = Packet::in_memory(|_| given, &1_u8, [value]).unwrap();
-        let file = packet.file().map(|file| file.try_clone_to_owned().unwrap());
-        let mut slices = Vec::new();
-        packet.slices(&mut slices);
-        let message: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-        let came = Came::new(&message, file.map(File::from)).unwrap();
-        let (head, values) = came.open::<u8>().unwrap();
-        assert_eq!(head, 1);
-        match packet.memory.take() {
-            Some(Memory::Theirs(shared)) => {
-                let value = values.one_within(Some(&shared)).unwrap();
-                (value, Some(Memory::Theirs(shared)))
-            }
-            _ => values.one_and_memory(|| None).unwrap(),
-        }
-    }
-
-    fn several() -> Value {
-        Value::from(vec![bytes(LARGE), Value::from("x".repeat(LARGE)), bytes(0)])
-    }
-
-    #[test]
-    fn one_file_passes_several_values() {
-        let mut memory = None;
-        for length in [LARGE, 2 * LARGE, LARGE] {
-            let value = bytes(length);
-            let (came, passed_in) = pass(memory.take(), &value);
-            assert_eq!(came, value);
-            assert!(matches!(passed_in, Some(Memory::File(_))));
-            memory = passed_in;
-        }
-        assert_eq!(pass(memory, &several()).0, several());
-    }
-
-    #[test]
-    fn a_small_value_leaves_the_memory() {
-        let (value, passed_in) = pass(Some(Memory::File(memory().unwrap())), &bytes(64));
-        assert_eq!(value, bytes(64));
-        assert!(passed_in.is_none());
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn mapped_memory_passes_a_call_and_its_answer() {
-        let own = Memory::for_call(None, 2 * LARGE);
-        let (came, theirs) = pass(own, &bytes(2 * LARGE));
-        assert_eq!(came, bytes(2 * LARGE));
-        assert!(matches!(theirs, Some(Memory::Theirs(_))));
-        // What is left there of the longer value is no part of the shorter one.
-        let (came, theirs) = pass(theirs, &bytes(LARGE));
-        assert_eq!(came, bytes(LARGE));
-        let (came, theirs) = pass(theirs, &several());
-        assert_eq!(came, several());
-        // What has no room goes in a file.
-        let (came, file) = pass(theirs, &bytes(2 << 20));
-        assert_eq!(came, bytes(2 << 20));
-        assert!(matches!(file, Some(Memory::File(_))));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn memory_that_is_kept_is_taken_where_it_was_passed() {
-        let own = Memory::for_call(None, LARGE);
-        let length = own.as_ref().and_then(Memory::length);
-        let again = Memory::for_call(own, LARGE);
-        assert_eq!(again.as_ref().and_then(Memory::length), length);
-        let input = bytes(LARGE);
-        let packet = Packet::in_memory(|_| again, &1_u8, [&input]).unwrap();
-        let message = packet.bytes.clone();
-        let file = File::from(packet.file().unwrap().try_clone_to_owned().unwrap());
-        for kept in [
-            Shared::of(file.try_clone().unwrap()).ok(),
-            Shared::with_room(LARGE),
-        ] {
-            let came = Came::new(&message, Some(file.try_clone().unwrap())).unwrap();
-            let (_, values) = came.open::<u8>().unwrap();
-            let (value, memory) = values.one_and_memory(|| kept).unwrap();
-            assert_eq!(value, bytes(LARGE));
-            assert!(memory.unwrap().shared().unwrap().is(&file));
-        }
-        // Where it cannot be mapped, it is read.
-        assert_eq!(read_value(Source::Passed(&file)).unwrap(), bytes(LARGE));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn an_answer_in_memory_that_says_what_is_not_is_refused() {
-        let mut shared = Shared::with_room(LARGE).unwrap();
-        let length = shared.length();
-        let refused = |shared: &Shared| read_value(Source::Mapped(shared)).unwrap_err().to_string();
-        assert_eq!(refused(&shared), "a value that is cut short");
-        for (skeleton, found) in [
-            (length - 7, "a piece that is not there"),
-            (LARGEST_SKELETON + 1, "a skeleton of 67108865 bytes"),
-        ] {
-            shared.write(0, &(skeleton as u64).to_le_bytes()).unwrap();
-            assert_eq!(refused(&shared), found);
-        }
-        // A skeleton that has one value of bytes, one more than there are.
-        let more = postcard::to_stdvec(&(length - PAGE + 1)).unwrap();
-        shared
-            .write(0, &(1 + more.len() as u64).to_le_bytes())
-            .unwrap();
-        shared.write(8, &[11]).unwrap();
-        shared.write(9, &more).unwrap();
-        assert_eq!(refused(&shared), "a piece that is not there");
-    }
-
-    #[test]
-    fn an_answer_in_memory_that_nobody_made_is_refused() {
-        let message = [6, 0, 0, 0, 1, 0, 0, 0, WITHIN, 1];
-        let (_, values) = Came::new(&message, None).unwrap().open::<u8>().unwrap();
-        assert_eq!(
-            values.one().unwrap_err().to_string(),
-            "values in memory that was not made for them"
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_cut_is_refused() {
-        let (_, passed_in) = pass(None, &bytes(LARGE));
-        let Some(Memory::File(file)) = passed_in else {
-            panic!("{passed_in:?}")
-        };
-        for length in [0, 4, 8, 10, 12, PAGE as u64, LARGE as u64] {
-            file.set_len(length).unwrap();
-            let found = read_value(Source::File(&file)).unwrap_err().to_string();
-            let expected = ["a piece that is not there", "a skeleton without its page"];
-            assert!(expected.contains(&found.as_str()), "{length}: {found}");
-            // As it was, but for what was cut.
-            file.set_len((PAGE + LARGE) as u64).unwrap();
-            if length < 13 {
-                let again = Memory::File(file.try_clone().unwrap());
-                assert!(pass(Some(again), &bytes(LARGE)).1.is_some());
-            }
-        }
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn whoever_has_the_file_cannot_forbid_to_write() {
-        use rustix::fs::{SealFlags, fcntl_add_seals};
-
-        let file = memory().unwrap();
-        let refused = fcntl_add_seals(&file, SealFlags::WRITE);
-        assert_eq!(refused, Err(rustix::io::Errno::PERM));
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Mapped memory, of which there is none.
 #[derive(Debug)]
@@ -13,11 +15,15 @@ impl Shared {
         None
     }
 
-    pub(crate) const fn of(file: File) -> Result<Self, File> {
-        Err(file)
+    pub(crate) const fn of(file: File) -> Result<Self, (File, Option<Mark>)> {
+        Err((file, None))
     }
 
     pub(crate) const fn length(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) const fn mark(&self) -> &Arc<Mark> {
         match self.0 {}
     }
 
@@ -29,13 +35,38 @@ impl Shared {
         match self.0 {}
     }
 
-    pub(crate) const fn read(&self, _at: usize, _length: usize) -> Option<Vec<u8>> {
+    pub(crate) const fn read(&self, _at: usize, _length: usize, _onto: &mut Vec<u8>) -> Option<()> {
         match self.0 {}
     }
 }
 
 impl AsFd for Shared {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.0 {}
+    }
+}
+
+/// What is freed here is the system's at once, or when the C library likes.
+pub(crate) const fn give_back() {}
+
+/// The number at the end of mapped memory, of which there is none.
+#[derive(Debug)]
+pub(crate) struct Mark(Infallible);
+
+impl Mark {
+    pub(crate) const fn before(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) const fn get(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) const fn set(&self, _so_far: usize) {
+        match self.0 {}
+    }
+
+    pub(crate) const fn wait(&self, _seen: usize, _at_most: Duration) {
         match self.0 {}
     }
 }

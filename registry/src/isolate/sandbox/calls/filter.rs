@@ -2,6 +2,8 @@
 //!
 //! A call by the numbers of another architecture, such as `int 0x80` on x86-64, ends the process.
 
+mod numbers;
+
 use std::collections::BTreeMap;
 
 use libc::{c_int, c_long};
@@ -12,8 +14,8 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter, apply_filter_all_threads,
 };
 
+use self::numbers::{ALWAYS, SOCKETS};
 use super::super::linux;
-use super::numbers::{ALWAYS, SOCKETS};
 use crate::isolation::Profile;
 
 #[cfg(target_arch = "x86_64")]

@@ -3,37 +3,16 @@
 //! Everything is allowed but what is listed, so that a plugin works with whatever its libraries do for
 //! themselves. What is listed reaches other processes, the system as a whole, or what no other means sees.
 
-#[cfg(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod filter;
-#[cfg(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-mod numbers;
-#[cfg(not(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-mod other;
-
-#[cfg(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-use filter as system;
-#[cfg(not(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-use other as system;
+// Where the calls are listed, what holds a process to them is in `filter`.
+#[cfg_attr(
+    all(
+        target_endian = "little",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ),
+    path = "filter.rs"
+)]
+mod system;
 
 use super::{Offer, linux};
 use crate::isolation::Profile;
