@@ -631,7 +631,7 @@ fn record(
         Status::Failed => AuditStatus::Failed,
     };
     let first = trail.asked.first();
-    let own = first.and_then(Stage::slot);
+    let origin = first.and_then(Stage::slot).map(|slot| slot.origin());
     let others = trail.asked.iter().skip(1);
     let fallbacks: Vec<String> = others
         .filter_map(|stage| {
@@ -669,9 +669,7 @@ fn record(
         user: &caller.user,
         execution_id: &caller.execution_id,
         node_type: first.map_or(asked.wanted.node_type(), Stage::node_type),
-        plugin: own.as_ref().map(|slot| slot.id()),
-        version: own.as_ref().map(|slot| &slot.manifest().version),
-        digest: own.as_ref().and_then(|slot| slot.digest()),
+        origin: origin.as_deref(),
         error: answer.output.as_ref().err().map(CallError::kind),
         decision: decision.unwrap_or_default(),
         attempts: trail.tried,
