@@ -160,7 +160,7 @@ impl Supervisor {
             }
         }
         let wanted = Wanted::Name(reference.to_owned());
-        self.call_anew(permit, &wanted, input, call, output)
+        self.call_anew(permit, &wanted, None, input, call, output)
     }
 
     /// Calls an executor on behalf of a plugin, whose instance is a tenant's or nobody's in particular.
@@ -179,7 +179,7 @@ impl Supervisor {
             return self.answer_to(&asked).output;
         };
         let mut output = Value::Null;
-        self.call_once(permit, &wanted, input, call, &mut output)?;
+        self.call_once(permit, &wanted, None, input, call, &mut output)?;
         Ok(output)
     }
 
@@ -201,7 +201,7 @@ impl Supervisor {
                 Some(called) => called,
                 None => {
                     let wanted = Wanted::Line(line.track().clone());
-                    self.call_anew(permit, &wanted, input, options.raw(), output)
+                    self.call_anew(permit, &wanted, None, input, options.raw(), output)
                 }
             };
             if let Err(error) = called {
@@ -241,7 +241,7 @@ impl Supervisor {
             && !self.gate().recovers()
         {
             let mut output = Value::Null;
-            self.call_once(permit, wanted, input, options.raw(), &mut output)?;
+            self.call_once(permit, wanted, None, input, options.raw(), &mut output)?;
             return Ok(output);
         }
         self.answer_to(&Asked::by_host(wanted, input, options, None))
@@ -295,11 +295,12 @@ impl Supervisor {
         }
     }
 
-    /// Makes a call once.
+    /// Makes a call once. What answers is looked for where that is not `known`.
     pub(super) fn call_once(
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
@@ -310,9 +311,10 @@ impl Supervisor {
         // A door leads to nobody in particular's.
         if !permit.is_guarded() {
             let target;
-            let door = match wanted {
-                Wanted::Line(track) => track.door(),
-                Wanted::Name(_) | Wanted::Plugin(..) => {
+            let door = match (wanted, known) {
+                (Wanted::Line(track), _) => track.door(),
+                (_, Some(known)) => known.door(),
+                (_, None) => {
                     target = wanted.target(self)?;
                     target.door()
                 }
@@ -321,7 +323,7 @@ impl Supervisor {
                 return called;
             }
         }
-        self.call_anew(permit, wanted, input, call, output)
+        self.call_anew(permit, wanted, known, input, call, output)
     }
 
     /// How long a call may take, by its own deadline and by the registry's.
@@ -336,14 +338,18 @@ impl Supervisor {
         }
     }
 
-    /// The instance that a call is for, found or started. Looks again when what answered before
-    /// answers no longer.
+    /// The instance that a call is for, found or started. Looks for what answers where that is not `known`,
+    /// and again when it answers no longer.
     fn find(
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
     ) -> Result<(Arc<Target>, Occupied), CallError> {
-        let mut target = wanted.target(self)?;
+        let mut target = match known {
+            Some(known) => known.clone(),
+            None => wanted.target(self)?,
+        };
         for _ in 0..TRIES {
             let slot = target.slot();
             if !permit.is_for(slot) {
@@ -351,7 +357,7 @@ impl Supervisor {
                 return Err(slot.replaced_always());
             }
             let lodging = permit.lodging(wanted.lodging(), slot);
-            match self.occupy(slot, &lodging) {
+            match self.occupy(slot, lodging) {
                 Ok(occupied) => {
                     if occupied.is_new() {
                         self.ground().instances.count_miss();
@@ -378,12 +384,13 @@ impl Supervisor {
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
         let _caller = permit.stand_in();
-        let (target, occupied) = self.find(permit, wanted)?;
+        let (target, occupied) = self.find(permit, wanted, known)?;
         if !permit.is_guarded() {
             wanted.open(&target, &occupied);
         }
@@ -432,7 +439,7 @@ impl Supervisor {
         };
         let body = move |ticket: &Arc<Ticket>, sender: &std::sync::mpsc::Sender<Message<_>>| {
             let _caller = permit.stand_in();
-            let (target, occupied) = supervisor.find(&permit, &wanted)?;
+            let (target, occupied) = supervisor.find(&permit, &wanted, None)?;
             let mut output = Value::Null;
             if !ticket.enter(occupied.running()) {
                 // Nobody waits: what was started is there for the next.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use floe_plugin_api::{CallOptions, Kind};
 use parking_lot::Mutex;
 
@@ -41,12 +41,27 @@ impl Rules {
     }
 }
 
-impl Rules {
+/// The rules as they hold for one caller.
+#[derive(Clone, Copy)]
+pub(super) struct Law<'r> {
+    pub(super) rules: &'r Rules,
+    /// None where there are no tenants, and for who is none of them.
+    pub(super) tenant: Option<&'r Arc<Tenant>>,
+}
+
+impl<'r> Law<'r> {
+    pub(super) fn of(rules: &'r Rules, caller: &Caller) -> Self {
+        Self {
+            rules,
+            tenant: rules.tenants.of(&caller.tenant),
+        }
+    }
+
     /// Refuses who is nobody, before anything is looked up for them.
     pub(super) fn know(&self, caller: &Caller, node_type: &str) -> Result<(), Denial> {
-        match self.tenants.is_empty() {
+        match self.rules.tenants.is_empty() || self.tenant.is_some() {
             true => Ok(()),
-            false => self.tenants.known(&caller.tenant, node_type).map(drop),
+            false => Err(Denial::of_stranger(&caller.tenant, node_type)),
         }
     }
 }
@@ -123,9 +138,9 @@ impl Gate {
         self.recovers.store(recovers, Ordering::Release);
     }
 
-    /// The rules that hold now.
-    pub(crate) fn rules(&self) -> Arc<Rules> {
-        self.rules.load_full()
+    /// The rules that hold now. They are not dropped before the guard is; nobody waits for it.
+    pub(crate) fn rules(&self) -> Guard<Arc<Rules>> {
+        self.rules.load()
     }
 
     /// How many instances a tenant may have.
@@ -185,27 +200,21 @@ pub(crate) struct Pass {
 impl Permit {
     /// Asks the rules for a way to an executor of a plugin of some kind.
     pub(super) fn ask(
-        rules: &Rules,
+        law: Law<'_>,
         is_recorded: bool,
         caller: &Arc<Caller>,
         node_type: &str,
         kind: &Kind,
     ) -> Result<Self, Denial> {
-        let (tenant, decision) = if rules.tenants.is_empty() {
-            if !is_recorded {
-                return Ok(FREE.clone());
-            }
-            (None, None)
-        } else {
-            let allowed = rules.tenants.authorize(&caller.tenant, node_type, kind)?;
-            (
-                Some(allowed.tenant().clone()),
-                Some(allowed.decision().clone()),
-            )
+        law.know(caller, node_type)?;
+        let decision = match law.tenant {
+            Some(tenant) => Some(tenant.authorize(node_type, kind)?.clone()),
+            None if is_recorded => None,
+            None => return Ok(FREE.clone()),
         };
         Ok(Self(Some(Arc::new(Pass {
             caller: caller.clone(),
-            tenant,
+            tenant: law.tenant.cloned(),
             decision,
             kind: kind.clone(),
             reached: Mutex::new(None),

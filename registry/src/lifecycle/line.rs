@@ -1,10 +1,11 @@
 //! What a handle holds: an executor that is asked for by name, and what answers to it now.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use floe_plugin_api::Value;
 use parking_lot::Mutex;
 
+use super::catalog::Catalog;
 use super::door::Door;
 use super::running::{Bound, Lodging, Override};
 use super::supervisor::Supervisor;
@@ -25,9 +26,16 @@ pub(crate) struct Line {
 pub(crate) struct Track {
     reference: Reference,
     lodging: Lodging,
-    target: Mutex<Arc<Target>>,
+    current: Mutex<Current>,
     /// Leads to an instance of the target; changed under the target's lock alone, or to nowhere.
     door: Arc<Door<Bound>>,
+}
+
+/// What a track leads to.
+struct Current {
+    target: Arc<Target>,
+    /// The catalog that says so: where it is the same still, nothing is to be looked up.
+    catalog: Weak<Catalog>,
 }
 
 impl Line {
@@ -41,7 +49,10 @@ impl Line {
         let track = Arc::new(Track {
             reference,
             lodging,
-            target: Mutex::new(target),
+            current: Mutex::new(Current {
+                target,
+                catalog: Weak::new(),
+            }),
             door: Arc::new(Door::new()),
         });
         let supervisor = owner.supervisor();
@@ -111,13 +122,12 @@ impl Track {
 
     /// What answers now.
     pub(crate) fn target(&self) -> Arc<Target> {
-        self.target.lock().clone()
+        self.current.lock().target.clone()
     }
 
     /// What answers to it, or why nothing does: what it led to last has ended too.
     pub(crate) fn answer(&self, supervisor: &Supervisor) -> Result<Arc<Target>, LookupError> {
-        self.follow(supervisor);
-        let target = self.target();
+        let target = self.follow(supervisor);
         if target.slot().is_retired() {
             // Followed once more by way of the name, for its reason.
             return supervisor.catalog().resolve(&self.reference).cloned();
@@ -127,25 +137,29 @@ impl Track {
 
     /// Does something to its door, if it is still this target's.
     pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Arc<Door<Bound>>)) {
-        let current = self.target.lock();
-        if Arc::ptr_eq(&current, target) {
+        let current = self.current.lock();
+        if Arc::ptr_eq(&current.target, target) {
             act(&self.door);
         }
     }
 
-    /// Takes what answers now, if anything does.
-    pub(crate) fn follow(&self, supervisor: &Supervisor) {
+    /// Takes what answers now, if anything does, and gives what it leads to then.
+    pub(crate) fn follow(&self, supervisor: &Supervisor) -> Arc<Target> {
         // Read under the lock, so that of two who follow the later reads what is published later.
-        let mut target = self.target.lock();
-        let catalog = supervisor.catalog();
-        let Ok(answers) = catalog.resolve(&self.reference) else {
-            return;
-        };
-        let same =
-            Arc::ptr_eq(target.slot(), answers.slot()) && target.operation() == answers.operation();
-        if !same {
-            *target = answers.clone();
-            self.door.shut();
+        let mut current = self.current.lock();
+        let catalog = supervisor.catalog.load();
+        if !std::ptr::eq(current.catalog.as_ptr(), Arc::as_ptr(&catalog))
+            && let Ok(answers) = catalog.resolve(&self.reference)
+        {
+            let before = &current.target;
+            let same = Arc::ptr_eq(before.slot(), answers.slot())
+                && before.operation() == answers.operation();
+            if !same {
+                current.target = answers.clone();
+                self.door.shut();
+            }
+            current.catalog = Arc::downgrade(&catalog);
         }
+        current.target.clone()
     }
 }

@@ -51,11 +51,14 @@ impl Lodging {
     /// The same, of an instance of this build for a tenancy: it is shared where the plugin and the tenant say so,
     /// and nothing holds it otherwise than others'.
     pub(crate) fn of_tenancy(mut self, tenancy: Option<&Arc<Tenancy>>, slot: &Slot) -> Self {
-        self.tenant = tenancy.cloned().filter(|tenancy| {
+        let is_held_apart = |tenancy: &Tenancy| {
             let isolation = slot.ground().isolation.load();
-            let held_apart = isolation.tenants.contains_key(&*tenancy.name);
-            !(slot.manifest().stateless && tenancy.shares && !held_apart)
+            isolation.tenants.contains_key(&*tenancy.name)
+        };
+        let tenancy = tenancy.filter(|tenancy| {
+            !(tenancy.shares && slot.manifest().stateless) || is_held_apart(tenancy)
         });
+        self.tenant = tenancy.cloned();
         self
     }
 
