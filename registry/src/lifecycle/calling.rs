@@ -14,14 +14,14 @@ use floe_plugin_api::{CallOptions, Value};
 
 use super::answering::Asked;
 use super::catalog::Catalog;
-use super::door::Door;
+use super::entrance::Entrance;
 use super::gate::{Caller, Permit};
 use super::line::{Line, Track};
-use super::running::{Bound, Lodging};
+use super::running::Lodging;
 use super::slot::Slot;
 use super::start::{Occupied, Refusal};
 use super::supervisor::Supervisor;
-use super::target::{Target, through};
+use super::target::{Target, through, through_own};
 use super::workers::{Lost, Message, Overrun, Task, Ticket, far};
 use crate::error::{CallError, OverrunError};
 use crate::host::{Said, Waited};
@@ -78,12 +78,21 @@ impl Wanted {
         }
     }
 
+    /// The doors by which those get to a target who look nothing up.
+    fn entrance<'a>(&'a self, target: &'a Target) -> &'a Entrance {
+        match self {
+            Self::Line(track) => track.entrance(),
+            Self::Name(_) | Self::Plugin(..) => target.entrance(),
+        }
+    }
+
     /// Opens the door by which those who come after get there.
-    fn open(&self, target: &Arc<Target>, occupied: &Occupied) {
-        let open = |door: &Arc<Door<Bound>>| occupied.open(door, target);
+    fn open(&self, permit: &Permit, target: &Arc<Target>, occupied: &Occupied) {
+        let tenancy = permit.tenancy(target.slot());
+        let open = |entrance: &Entrance| occupied.open(&entrance.door_of(tenancy), target);
         match self {
             Self::Line(track) => track.if_still(target, open),
-            Self::Name(_) | Self::Plugin(..) => open(target.door()),
+            Self::Name(_) | Self::Plugin(..) => open(target.entrance()),
         }
     }
 }
@@ -308,8 +317,15 @@ impl Supervisor {
         if let Some(allowed) = self.bound(&call) {
             return self.call_bounded(permit, wanted, input, &call, allowed, output);
         }
-        // A door leads to nobody in particular's.
-        if !permit.is_guarded() {
+        if permit.is_guarded() {
+            if let Some(target) = known
+                && let entrance = wanted.entrance(target)
+                && let call = call.sabi_reborrow()
+                && let Some(called) = through_own(permit, entrance, target, input, call, output)
+            {
+                return called;
+            }
+        } else {
             let target;
             let door = match (wanted, known) {
                 (Wanted::Line(track), _) => track.door(),
@@ -391,9 +407,7 @@ impl Supervisor {
     ) -> Result<(), CallError> {
         let _caller = permit.stand_in();
         let (target, occupied) = self.find(permit, wanted, known)?;
-        if !permit.is_guarded() {
-            wanted.open(&target, &occupied);
-        }
+        wanted.open(permit, &target, &occupied);
         occupied.call(permit, &target, input, call, output)
     }
 
@@ -445,9 +459,7 @@ impl Supervisor {
                 // Nobody waits: what was started is there for the next.
                 return Ok(output);
             }
-            if !permit.is_guarded() {
-                wanted.open(&target, &occupied);
-            }
+            wanted.open(&permit, &target, &occupied);
             let sender = sender.clone();
             let teller = ticket.clone();
             let call = said.relayed(

@@ -13,13 +13,13 @@ use arc_swap::{ArcSwap, Guard};
 use floe_plugin_api::{CallOptions, Kind};
 use parking_lot::Mutex;
 
-use super::running::Lodging;
+use super::running::{Lodging, own_in};
 use super::slot::Slot;
 use crate::error::CallError;
 use crate::policy::tenant::TenantSettings;
 use crate::policy::{
-    Audit, AuditSettings, Denial, History, Inside, Policy, PolicyError, RecoverySettings, Tenant,
-    Tenants,
+    Audit, AuditSettings, Denial, History, Inside, Policy, PolicyError, RecoverySettings, Tenancy,
+    Tenant, Tenants,
 };
 
 /// What holds of calls. Replaced as a whole; a call ends under the rules that it began under.
@@ -255,10 +255,17 @@ impl Permit {
             .is_none_or(|pass| pass.kind == slot.id().kind)
     }
 
+    /// The tenancy that an instance of a build must be of to be used, if of any.
+    pub(super) fn tenancy(&self, slot: &Slot) -> Option<&Arc<Tenancy>> {
+        own_in(self.tenant()?.tenancy(), slot)
+    }
+
     /// For whom an instance must be to be used.
     pub(super) fn lodging(&self, asked: &Lodging, slot: &Slot) -> Lodging {
-        let tenancy = self.tenant().map(|tenant| tenant.tenancy());
-        asked.clone().of_tenancy(tenancy, slot)
+        Lodging {
+            tenant: self.tenancy(slot).cloned(),
+            ..asked.clone()
+        }
     }
 
     /// Takes note of the build that answers.

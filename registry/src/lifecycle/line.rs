@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::catalog::Catalog;
 use super::door::Door;
+use super::entrance::Entrance;
 use super::running::{Bound, Lodging, Override};
 use super::supervisor::Supervisor;
 use super::target::Target;
@@ -27,8 +28,8 @@ pub(crate) struct Track {
     reference: Reference,
     lodging: Lodging,
     current: Mutex<Current>,
-    /// Leads to an instance of the target; changed under the target's lock alone, or to nowhere.
-    door: Arc<Door<Bound>>,
+    /// Leads to instances of the target; changed under the target's lock alone, or to nowhere.
+    entrance: Entrance,
 }
 
 /// What a track leads to.
@@ -53,7 +54,7 @@ impl Line {
                 target,
                 catalog: Weak::new(),
             }),
-            door: Arc::new(Door::new()),
+            entrance: Entrance::new(),
         });
         let supervisor = owner.supervisor();
         supervisor.know(&track);
@@ -117,7 +118,11 @@ impl Track {
 
     #[inline]
     pub(crate) const fn door(&self) -> &Arc<Door<Bound>> {
-        &self.door
+        self.entrance.anybodys()
+    }
+
+    pub(crate) const fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     /// What answers now.
@@ -135,11 +140,11 @@ impl Track {
         Ok(target)
     }
 
-    /// Does something to its door, if it is still this target's.
-    pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Arc<Door<Bound>>)) {
+    /// Does something to its doors, if they are still this target's.
+    pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Entrance)) {
         let current = self.current.lock();
         if Arc::ptr_eq(&current.target, target) {
-            act(&self.door);
+            act(&self.entrance);
         }
     }
 
@@ -156,7 +161,7 @@ impl Track {
                 && before.operation() == answers.operation();
             if !same {
                 current.target = answers.clone();
-                self.door.shut();
+                self.entrance.shut();
             }
             current.catalog = Arc::downgrade(&catalog);
         }
