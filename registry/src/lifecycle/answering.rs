@@ -500,8 +500,8 @@ impl Supervisor {
         let attempting = Attempting {
             call: &asked.call,
             attempt: before.saturating_add(number),
-            tenant: &asked.caller.tenant,
-            execution_id: &asked.caller.execution_id,
+            tenant: asked.caller.tenant(),
+            execution_id: asked.caller.execution_id(),
         };
         let mut output = Value::Null;
         // What was let through; another one may answer by the time that it is made again.
@@ -674,12 +674,12 @@ fn record(
         other => Some(other.to_string()),
     };
     audit.append(&Entry {
-        tenant: match caller.tenant.as_str() {
+        tenant: match caller.tenant() {
             "" if law.rules.tenants.is_empty() => IMPLICIT,
             named => named,
         },
-        user: &caller.user,
-        execution_id: &caller.execution_id,
+        user: caller.user(),
+        execution_id: caller.execution_id(),
         node_type: first.map_or(asked.wanted.node_type(), Stage::node_type),
         origin: origin.as_deref(),
         error: answer.output.as_ref().err().map(CallError::kind),

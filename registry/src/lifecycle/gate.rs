@@ -53,7 +53,7 @@ impl<'r> Law<'r> {
     pub(super) fn of(rules: &'r Rules, caller: &Caller) -> Self {
         Self {
             rules,
-            tenant: rules.tenants.of(&caller.tenant),
+            tenant: rules.tenants.of(caller.tenant()),
         }
     }
 
@@ -61,7 +61,7 @@ impl<'r> Law<'r> {
     pub(super) fn know(&self, caller: &Caller, node_type: &str) -> Result<(), Denial> {
         match self.rules.tenants.is_empty() || self.tenant.is_some() {
             true => Ok(()),
-            false => Err(Denial::of_stranger(&caller.tenant, node_type)),
+            false => Err(Denial::of_stranger(caller.tenant(), node_type)),
         }
     }
 }
@@ -290,9 +290,11 @@ impl Permit {
 /// Who calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
-    pub(crate) tenant: String,
-    pub(crate) user: String,
-    pub(crate) execution_id: String,
+    /// The tenant, the user and the execution, one behind the other: one piece of memory for each call.
+    words: Box<str>,
+    /// How long the tenant and the user are.
+    tenant: usize,
+    user: usize,
     /// Whether it is a plugin, in a call that was let through.
     pub(crate) within: bool,
 }
@@ -326,12 +328,39 @@ impl Caller {
 
     /// Who a host says that it calls for.
     pub(super) fn of(options: &CallOptions) -> Self {
+        let context = options.context();
+        Self::new(
+            context.tenant(),
+            options.caller_user(),
+            context.execution_id(),
+        )
+    }
+
+    fn new(tenant: &str, user: &str, execution_id: &str) -> Self {
+        let mut words = String::with_capacity(tenant.len() + user.len() + execution_id.len());
+        words.push_str(tenant);
+        words.push_str(user);
+        words.push_str(execution_id);
         Self {
-            tenant: options.context().tenant().to_owned(),
-            user: options.caller_user().to_owned(),
-            execution_id: options.context().execution_id().to_owned(),
+            words: words.into(),
+            tenant: tenant.len(),
+            user: user.len(),
             within: false,
         }
+    }
+
+    pub(super) fn tenant(&self) -> &str {
+        self.words.get(..self.tenant).unwrap_or_default()
+    }
+
+    pub(super) fn user(&self) -> &str {
+        let rest = self.words.get(self.tenant..).unwrap_or_default();
+        rest.get(..self.user).unwrap_or_default()
+    }
+
+    pub(super) fn execution_id(&self) -> &str {
+        let start = self.tenant + self.user;
+        self.words.get(start..).unwrap_or_default()
     }
 
     /// For whom a plugin calls: whose its instance is, whatever it says. One that is shared calls for
@@ -339,16 +368,13 @@ impl Caller {
     pub(super) fn of_plugin(instance_of: Option<&str>) -> Self {
         let current = Self::current();
         let current =
-            current.filter(|caller| instance_of.is_none_or(|tenant| tenant == caller.tenant));
+            current.filter(|caller| instance_of.is_none_or(|tenant| tenant == caller.tenant()));
         match (current, instance_of) {
             (Some(caller), _) => Self {
                 within: true,
                 ..Self::clone(&caller)
             },
-            (None, tenant) => Self {
-                tenant: tenant.unwrap_or_default().to_owned(),
-                ..Self::default()
-            },
+            (None, tenant) => Self::new(tenant.unwrap_or_default(), "", ""),
         }
     }
 }
