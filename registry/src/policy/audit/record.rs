@@ -209,7 +209,7 @@ impl Body {
         self.raw(key);
         if text.len() > LONGEST_TEXT {
             self.escaped(&cut(text));
-        } else if text.bytes().all(is_plain) {
+        } else if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
             self.0.push(b'"');
             self.raw(text.as_bytes());
             self.0.push(b'"');
@@ -257,9 +257,9 @@ impl Body {
     }
 }
 
-/// Whether a byte of a text stands in JSON as it is.
+/// Whether a byte of a text stands in JSON as it is. Without a branch, so that many are looked at at once.
 const fn is_plain(byte: u8) -> bool {
-    byte >= b' ' && byte != b'"' && byte != b'\\'
+    (byte >= b' ') & (byte != b'"') & (byte != b'\\')
 }
 
 /// A text that is too long, up to where it is, with how much is missing.
