@@ -14,7 +14,7 @@ use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{CallOptions, Error, ErrorKind, Value};
 
 use super::calling::Wanted;
-use super::gate::{Caller, Permit, Rules};
+use super::gate::{Caller, Law, Permit};
 use super::line::Line;
 use super::slot::Slot;
 use super::supervisor::Supervisor;
@@ -105,7 +105,8 @@ struct Trail {
     passed_over: Vec<String>,
     answered_by: Option<AnsweredBy>,
     /// The executors that were asked: first what the caller wants, then what was asked in its place.
-    asked: Vec<Stage>,
+    first: Option<Stage>,
+    others: Vec<Stage>,
     /// Why it may not be made, or what comes of it may not be given.
     denied: Option<String>,
 }
@@ -138,6 +139,18 @@ impl Stage {
 }
 
 impl Trail {
+    /// The executors that were asked, in their order.
+    fn asked(&self) -> impl Iterator<Item = &Stage> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn ask(&mut self, stage: Stage) {
+        match self.first {
+            Some(_) => self.others.push(stage),
+            None => self.first = Some(stage),
+        }
+    }
+
     fn refused(&mut self, denial: Denial) -> CallError {
         self.denied = Some(denial.decision());
         denial.into()
@@ -145,7 +158,7 @@ impl Trail {
 
     /// Takes note of an executor that could not be asked.
     fn unasked(&mut self, node_type: &str, error: CallError) {
-        self.asked.push(Stage::Name(node_type.to_owned()));
+        self.ask(Stage::Name(node_type.to_owned()));
         self.tried = self.tried.saturating_add(1);
         self.attempts.push(Attempt {
             node_type: node_type.to_owned(),
@@ -177,10 +190,11 @@ impl Supervisor {
     pub(crate) fn authorize(&self, line: &Line, options: &CallOptions) -> Result<(), CallError> {
         let rules = self.gate().rules();
         let caller = Arc::new(Caller::of(options));
-        rules.know(&caller, line.track().reference().node_type())?;
+        let law = Law::of(&rules, &caller);
+        law.know(&caller, line.track().reference().node_type())?;
         let target = line.track().answer(self)?;
         let kind = &target.slot().id().kind;
-        Permit::ask(&rules, false, &caller, target.node_type(), kind)?;
+        Permit::ask(law, false, &caller, target.node_type(), kind)?;
         Ok(())
     }
 
@@ -198,6 +212,7 @@ impl Supervisor {
         let began = Instant::now();
         let gate = self.gate();
         let rules = gate.rules();
+        let law = Law::of(&rules, &asked.caller);
         let audit = gate.audit();
         // What cannot be put on record is not done.
         if let Some(Err(error)) = audit.map(|audit| audit.ready()) {
@@ -206,7 +221,7 @@ impl Supervisor {
         let mut trail = Trail::default();
         // A panic of this side, such as of who listens to its log, must not leave a call without its record.
         let passed = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.pass(&rules, asked, failed, began, &mut trail)
+            self.pass(law, asked, failed, began, &mut trail)
         }));
         let (output, panicked) = match passed {
             Ok(output) => (output, None),
@@ -218,14 +233,14 @@ impl Supervisor {
             std::mem::take(&mut trail.attempts),
             std::mem::take(&mut trail.passed_over),
         );
-        if let Some(tenant) = rules.tenants.of(&asked.caller.tenant) {
+        if let Some(tenant) = law.tenant {
             answer.screen(|error| tenant.screen(&rules.tenants, error));
         }
         let took = began.elapsed();
         if answer.status != Status::Success && !asked.by_plugin {
             self.note(&trail, &answer, took);
         }
-        let recorded = audit.map(|audit| record(audit, &rules, asked, &trail, &answer, took));
+        let recorded = audit.map(|audit| record(audit, law, asked, &trail, &answer, took));
         if let Some(panicked) = panicked {
             panic::resume_unwind(panicked);
         }
@@ -251,7 +266,7 @@ impl Supervisor {
     fn note(&self, trail: &Trail, answer: &Answer, took: Duration) {
         let first = answer.attempts.first();
         if let (Some(stage), Some(error)) = (
-            trail.asked.first(),
+            trail.first.as_ref(),
             first.and_then(|first| first.error.as_ref()),
         ) {
             self.gate().history.record(RecoveryOutcome {
@@ -269,27 +284,27 @@ impl Supervisor {
     /// Lets a call through, has it made, and lets out what comes of it.
     fn pass(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         failed: Option<CallError>,
         began: Instant,
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
-        let output = match self.let_through(rules, asked, asked.wanted, trail) {
+        let output = match self.let_through(law, asked, asked.wanted, trail) {
             Ok(way) => {
                 // What a plugin calls within a call is part of that.
                 if !asked.caller.within {
                     way.permit.enter().map_err(|denial| trail.refused(denial))?;
                 }
                 let input = look_in(&way, asked.input).map_err(|denial| trail.refused(denial))?;
-                self.attempts(rules, asked, &way, &input, (failed, began), trail)?
+                self.attempts(law, asked, &way, &input, (failed, began), trail)?
             }
             Err(Stop::Denied(denial)) => return Err(trail.refused(denial)),
-            Err(Stop::Error(error)) => self.instead(rules, asked, error, trail)?,
+            Err(Stop::Error(error)) => self.instead(law, asked, error, trail)?,
         };
-        match rules.tenants.of(&asked.caller.tenant) {
+        match law.tenant {
             Some(tenant) => tenant
-                .check_output(&rules.tenants, output)
+                .check_output(&law.rules.tenants, output)
                 .map_err(|denial| {
                     trail.answered_by = None;
                     trail.refused(denial)
@@ -301,27 +316,27 @@ impl Supervisor {
     /// Asks whether the caller may call what it wants to.
     fn let_through<'a>(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         wanted: &'a Wanted,
         trail: &mut Trail,
     ) -> Result<Way<'a>, Stop> {
         // Who is nobody does not learn what there is.
-        rules.know(&asked.caller, wanted.node_type())?;
+        law.know(&asked.caller, wanted.node_type())?;
         let target = wanted
             .target(self)
-            .map_err(|error| match rules.tenants.is_empty() {
+            .map_err(|error| match law.rules.tenants.is_empty() {
                 true => error,
                 false => error.without_suggestion(),
             })?;
         let permit = Permit::ask(
-            rules,
+            law,
             self.gate().audit().is_some(),
             &asked.caller,
             target.node_type(),
             &target.slot().id().kind,
         )?;
-        trail.asked.push(Stage::Way(permit.clone(), target.clone()));
+        trail.ask(Stage::Way(permit.clone(), target.clone()));
         Ok(Way {
             wanted,
             target,
@@ -333,7 +348,7 @@ impl Supervisor {
     #[cold]
     fn instead(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         error: CallError,
         trail: &mut Trail,
@@ -341,14 +356,14 @@ impl Supervisor {
         let node_type = asked.wanted.node_type();
         let recovery = asked
             .recovery
-            .unwrap_or_else(|| rules.recovery.of_fallback(node_type));
+            .unwrap_or_else(|| law.rules.recovery.of_fallback(node_type));
         if recovery.is_none() || !matches!(error, CallError::Lookup(_)) {
             return Err(error);
         }
         trail.unasked(node_type, error.clone());
         let mut course = Course::new(recovery);
         let next = self.next(
-            rules,
+            law,
             asked,
             asked.input,
             &mut course,
@@ -366,7 +381,7 @@ impl Supervisor {
     /// Makes a call, again or otherwise where it fails.
     fn attempts(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         way: &Way<'_>,
         input: &Value,
@@ -374,11 +389,11 @@ impl Supervisor {
         trail: &mut Trail,
     ) -> Result<Value, CallError> {
         let node_type = way.target.node_type();
-        let first = trail.asked.len() == 1;
+        let first = trail.others.is_empty();
         let recovery = match asked.recovery {
             Some(own) if first => own,
-            _ if first => rules.recovery.of(node_type, way.target.slot().id()),
-            _ => rules.recovery.of_fallback(node_type),
+            _ if first => law.rules.recovery.of(node_type, way.target.slot().id()),
+            _ => law.rules.recovery.of_fallback(node_type),
         };
         let metadata = way.target.metadata();
         let idempotent = metadata.and_then(|executor| executor.idempotent);
@@ -409,7 +424,7 @@ impl Supervisor {
                 }
                 Err(error) => error,
             };
-            match self.next(rules, asked, input, &mut course, idempotent, error, trail) {
+            match self.next(law, asked, input, &mut course, idempotent, error, trail) {
                 Next::Again {
                     after,
                     number: next,
@@ -424,7 +439,7 @@ impl Supervisor {
     #[cold]
     fn next(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         input: &Value,
         course: &mut Course<'_>,
@@ -453,7 +468,7 @@ impl Supervisor {
                     }
                 }
                 Step::Fallback(fallback) => {
-                    let answered = self.fall_back(rules, asked, fallback, input, trail);
+                    let answered = self.fall_back(law, asked, fallback, input, trail);
                     if let Some(output) = answered {
                         break Ok(output);
                     }
@@ -485,13 +500,16 @@ impl Supervisor {
         let attempting = Attempting {
             call: &asked.call,
             attempt: before.saturating_add(number),
-            tenant: &asked.caller.tenant,
-            execution_id: &asked.caller.execution_id,
+            tenant: asked.caller.tenant(),
+            execution_id: asked.caller.execution_id(),
         };
         let mut output = Value::Null;
+        // What was let through; another one may answer by the time that it is made again.
+        let known = (number == 1).then_some(&way.target);
         self.call_once(
             &way.permit,
             way.wanted,
+            known,
             input,
             attempting.raw(),
             &mut output,
@@ -502,18 +520,15 @@ impl Supervisor {
     /// Has another executor answer, which may have one of its own that answers for it.
     fn fall_back(
         self: &Arc<Self>,
-        rules: &Rules,
+        law: Law<'_>,
         asked: &Asked<'_, '_>,
         fallback: &Fallback,
         input: &Value,
         trail: &mut Trail,
     ) -> Option<Value> {
         let node_type = fallback.to.node_type();
-        let known = trail
-            .asked
-            .iter()
-            .any(|asked| asked.node_type() == node_type);
-        if known || trail.asked.len() >= DEEPEST {
+        let known = trail.asked().any(|asked| asked.node_type() == node_type);
+        if known || trail.asked().count() >= DEEPEST {
             let words = format!("`fallback` to `{node_type}`, which was asked already");
             trail.passed_over.push(words);
             return None;
@@ -521,16 +536,14 @@ impl Supervisor {
         let wanted = Wanted::Name(fallback.to.to_string());
         let mut ask = || -> Result<(Way<'_>, Value), Stop> {
             let mapped = fallback.input_of(input).map_err(CallError::from)?;
-            let way = self.let_through(rules, asked, &wanted, trail)?;
+            let way = self.let_through(law, asked, &wanted, trail)?;
             let input = look_in(&way, &mapped)?.into_owned();
             Ok((way, input))
         };
         match ask() {
             Ok((way, input)) => {
                 let fresh = (None, Instant::now());
-                let output = self
-                    .attempts(rules, asked, &way, &input, fresh, trail)
-                    .ok()?;
+                let output = self.attempts(law, asked, &way, &input, fresh, trail).ok()?;
                 if let Some(AnsweredBy::Executor | AnsweredBy::Retry) = trail.answered_by {
                     trail.answered_by = Some(AnsweredBy::Fallback(node_type.to_owned()));
                 }
@@ -616,7 +629,7 @@ fn wait(time: Duration, call: &RawCallRef<'_>) -> bool {
 /// Puts on record what became of a call.
 fn record(
     audit: &Audit,
-    rules: &Rules,
+    law: Law<'_>,
     asked: &Asked<'_, '_>,
     trail: &Trail,
     answer: &Answer,
@@ -630,9 +643,9 @@ fn record(
         Status::Skipped => AuditStatus::Skipped,
         Status::Failed => AuditStatus::Failed,
     };
-    let first = trail.asked.first();
-    let own = first.and_then(Stage::slot);
-    let others = trail.asked.iter().skip(1);
+    let first = trail.first.as_ref();
+    let origin = first.and_then(Stage::slot).map(|slot| slot.origin());
+    let others = trail.others.iter();
     let fallbacks: Vec<String> = others
         .filter_map(|stage| {
             let slot = stage.slot()?;
@@ -651,9 +664,8 @@ fn record(
         Some(Stage::Name(_)) | None => None,
     };
     let decision = trail.denied.as_deref().or(allowed.map(|words| &**words));
-    let tenant = rules.tenants.of(&caller.tenant);
     // What was refused may be too deep to be walked through.
-    let seen = tenant.filter(|_| trail.denied.is_none());
+    let seen = law.tenant.filter(|_| trail.denied.is_none());
     let input = seen.and_then(|tenant| tenant.recorded_input(input));
     let output = answer.output.as_ref().ok();
     let output = output.and_then(|output| seen?.recorded_output(output));
@@ -662,16 +674,14 @@ fn record(
         other => Some(other.to_string()),
     };
     audit.append(&Entry {
-        tenant: match caller.tenant.as_str() {
-            "" if rules.tenants.is_empty() => IMPLICIT,
+        tenant: match caller.tenant() {
+            "" if law.rules.tenants.is_empty() => IMPLICIT,
             named => named,
         },
-        user: &caller.user,
-        execution_id: &caller.execution_id,
+        user: caller.user(),
+        execution_id: caller.execution_id(),
         node_type: first.map_or(asked.wanted.node_type(), Stage::node_type),
-        plugin: own.as_ref().map(|slot| slot.id()),
-        version: own.as_ref().map(|slot| &slot.manifest().version),
-        digest: own.as_ref().and_then(|slot| slot.digest()),
+        origin: origin.as_deref(),
         error: answer.output.as_ref().err().map(CallError::kind),
         decision: decision.unwrap_or_default(),
         attempts: trail.tried,

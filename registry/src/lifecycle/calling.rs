@@ -14,14 +14,14 @@ use floe_plugin_api::{CallOptions, Value};
 
 use super::answering::Asked;
 use super::catalog::Catalog;
-use super::door::Door;
+use super::entrance::Entrance;
 use super::gate::{Caller, Permit};
 use super::line::{Line, Track};
-use super::running::{Bound, Lodging};
+use super::running::Lodging;
 use super::slot::Slot;
 use super::start::{Occupied, Refusal};
 use super::supervisor::Supervisor;
-use super::target::{Target, through};
+use super::target::{Target, through, through_own};
 use super::workers::{Lost, Message, Overrun, Task, Ticket, far};
 use crate::error::{CallError, OverrunError};
 use crate::host::{Said, Waited};
@@ -78,12 +78,21 @@ impl Wanted {
         }
     }
 
+    /// The doors by which those get to a target who look nothing up.
+    fn entrance<'a>(&'a self, target: &'a Target) -> &'a Entrance {
+        match self {
+            Self::Line(track) => track.entrance(),
+            Self::Name(_) | Self::Plugin(..) => target.entrance(),
+        }
+    }
+
     /// Opens the door by which those who come after get there.
-    fn open(&self, target: &Arc<Target>, occupied: &Occupied) {
-        let open = |door: &Arc<Door<Bound>>| occupied.open(door, target);
+    fn open(&self, permit: &Permit, target: &Arc<Target>, occupied: &Occupied) {
+        let tenancy = permit.tenancy(target.slot());
+        let open = |entrance: &Entrance| occupied.open(&entrance.door_of(tenancy), target);
         match self {
             Self::Line(track) => track.if_still(target, open),
-            Self::Name(_) | Self::Plugin(..) => open(target.door()),
+            Self::Name(_) | Self::Plugin(..) => open(target.entrance()),
         }
     }
 }
@@ -160,7 +169,7 @@ impl Supervisor {
             }
         }
         let wanted = Wanted::Name(reference.to_owned());
-        self.call_anew(permit, &wanted, input, call, output)
+        self.call_anew(permit, &wanted, None, input, call, output)
     }
 
     /// Calls an executor on behalf of a plugin, whose instance is a tenant's or nobody's in particular.
@@ -179,7 +188,7 @@ impl Supervisor {
             return self.answer_to(&asked).output;
         };
         let mut output = Value::Null;
-        self.call_once(permit, &wanted, input, call, &mut output)?;
+        self.call_once(permit, &wanted, None, input, call, &mut output)?;
         Ok(output)
     }
 
@@ -201,7 +210,7 @@ impl Supervisor {
                 Some(called) => called,
                 None => {
                     let wanted = Wanted::Line(line.track().clone());
-                    self.call_anew(permit, &wanted, input, options.raw(), output)
+                    self.call_anew(permit, &wanted, None, input, options.raw(), output)
                 }
             };
             if let Err(error) = called {
@@ -241,7 +250,7 @@ impl Supervisor {
             && !self.gate().recovers()
         {
             let mut output = Value::Null;
-            self.call_once(permit, wanted, input, options.raw(), &mut output)?;
+            self.call_once(permit, wanted, None, input, options.raw(), &mut output)?;
             return Ok(output);
         }
         self.answer_to(&Asked::by_host(wanted, input, options, None))
@@ -295,11 +304,12 @@ impl Supervisor {
         }
     }
 
-    /// Makes a call once.
+    /// Makes a call once. What answers is looked for where that is not `known`.
     pub(super) fn call_once(
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
@@ -307,12 +317,20 @@ impl Supervisor {
         if let Some(allowed) = self.bound(&call) {
             return self.call_bounded(permit, wanted, input, &call, allowed, output);
         }
-        // A door leads to nobody in particular's.
-        if !permit.is_guarded() {
+        if permit.is_guarded() {
+            if let Some(target) = known
+                && let entrance = wanted.entrance(target)
+                && let call = call.sabi_reborrow()
+                && let Some(called) = through_own(permit, entrance, target, input, call, output)
+            {
+                return called;
+            }
+        } else {
             let target;
-            let door = match wanted {
-                Wanted::Line(track) => track.door(),
-                Wanted::Name(_) | Wanted::Plugin(..) => {
+            let door = match (wanted, known) {
+                (Wanted::Line(track), _) => track.door(),
+                (_, Some(known)) => known.door(),
+                (_, None) => {
                     target = wanted.target(self)?;
                     target.door()
                 }
@@ -321,7 +339,7 @@ impl Supervisor {
                 return called;
             }
         }
-        self.call_anew(permit, wanted, input, call, output)
+        self.call_anew(permit, wanted, known, input, call, output)
     }
 
     /// How long a call may take, by its own deadline and by the registry's.
@@ -336,14 +354,18 @@ impl Supervisor {
         }
     }
 
-    /// The instance that a call is for, found or started. Looks again when what answered before
-    /// answers no longer.
+    /// The instance that a call is for, found or started. Looks for what answers where that is not `known`,
+    /// and again when it answers no longer.
     fn find(
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
     ) -> Result<(Arc<Target>, Occupied), CallError> {
-        let mut target = wanted.target(self)?;
+        let mut target = match known {
+            Some(known) => known.clone(),
+            None => wanted.target(self)?,
+        };
         for _ in 0..TRIES {
             let slot = target.slot();
             if !permit.is_for(slot) {
@@ -351,7 +373,7 @@ impl Supervisor {
                 return Err(slot.replaced_always());
             }
             let lodging = permit.lodging(wanted.lodging(), slot);
-            match self.occupy(slot, &lodging) {
+            match self.occupy(slot, lodging) {
                 Ok(occupied) => {
                     if occupied.is_new() {
                         self.ground().instances.count_miss();
@@ -378,15 +400,14 @@ impl Supervisor {
         self: &Arc<Self>,
         permit: &Permit,
         wanted: &Wanted,
+        known: Option<&Arc<Target>>,
         input: &Value,
         call: RawCallRef<'_>,
         output: &mut Value,
     ) -> Result<(), CallError> {
         let _caller = permit.stand_in();
-        let (target, occupied) = self.find(permit, wanted)?;
-        if !permit.is_guarded() {
-            wanted.open(&target, &occupied);
-        }
+        let (target, occupied) = self.find(permit, wanted, known)?;
+        wanted.open(permit, &target, &occupied);
         occupied.call(permit, &target, input, call, output)
     }
 
@@ -432,15 +453,13 @@ impl Supervisor {
         };
         let body = move |ticket: &Arc<Ticket>, sender: &std::sync::mpsc::Sender<Message<_>>| {
             let _caller = permit.stand_in();
-            let (target, occupied) = supervisor.find(&permit, &wanted)?;
+            let (target, occupied) = supervisor.find(&permit, &wanted, None)?;
             let mut output = Value::Null;
             if !ticket.enter(occupied.running()) {
                 // Nobody waits: what was started is there for the next.
                 return Ok(output);
             }
-            if !permit.is_guarded() {
-                wanted.open(&target, &occupied);
-            }
+            wanted.open(&permit, &target, &occupied);
             let sender = sender.clone();
             let teller = ticket.clone();
             let call = said.relayed(

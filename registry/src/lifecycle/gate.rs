@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use floe_plugin_api::{CallOptions, Kind};
 use parking_lot::Mutex;
 
-use super::running::Lodging;
+use super::running::{Lodging, own_in};
 use super::slot::Slot;
 use crate::error::CallError;
 use crate::policy::tenant::TenantSettings;
 use crate::policy::{
-    Audit, AuditSettings, Denial, History, Inside, Policy, PolicyError, RecoverySettings, Tenant,
-    Tenants,
+    Audit, AuditSettings, Denial, History, Inside, Policy, PolicyError, RecoverySettings, Tenancy,
+    Tenant, Tenants,
 };
 
 /// What holds of calls. Replaced as a whole; a call ends under the rules that it began under.
@@ -41,12 +41,27 @@ impl Rules {
     }
 }
 
-impl Rules {
+/// The rules as they hold for one caller.
+#[derive(Clone, Copy)]
+pub(super) struct Law<'r> {
+    pub(super) rules: &'r Rules,
+    /// None where there are no tenants, and for who is none of them.
+    pub(super) tenant: Option<&'r Arc<Tenant>>,
+}
+
+impl<'r> Law<'r> {
+    pub(super) fn of(rules: &'r Rules, caller: &Caller) -> Self {
+        Self {
+            rules,
+            tenant: rules.tenants.of(caller.tenant()),
+        }
+    }
+
     /// Refuses who is nobody, before anything is looked up for them.
     pub(super) fn know(&self, caller: &Caller, node_type: &str) -> Result<(), Denial> {
-        match self.tenants.is_empty() {
+        match self.rules.tenants.is_empty() || self.tenant.is_some() {
             true => Ok(()),
-            false => self.tenants.known(&caller.tenant, node_type).map(drop),
+            false => Err(Denial::of_stranger(caller.tenant(), node_type)),
         }
     }
 }
@@ -123,9 +138,9 @@ impl Gate {
         self.recovers.store(recovers, Ordering::Release);
     }
 
-    /// The rules that hold now.
-    pub(crate) fn rules(&self) -> Arc<Rules> {
-        self.rules.load_full()
+    /// The rules that hold now. They are not dropped before the guard is; nobody waits for it.
+    pub(crate) fn rules(&self) -> Guard<Arc<Rules>> {
+        self.rules.load()
     }
 
     /// How many instances a tenant may have.
@@ -185,27 +200,21 @@ pub(crate) struct Pass {
 impl Permit {
     /// Asks the rules for a way to an executor of a plugin of some kind.
     pub(super) fn ask(
-        rules: &Rules,
+        law: Law<'_>,
         is_recorded: bool,
         caller: &Arc<Caller>,
         node_type: &str,
         kind: &Kind,
     ) -> Result<Self, Denial> {
-        let (tenant, decision) = if rules.tenants.is_empty() {
-            if !is_recorded {
-                return Ok(FREE.clone());
-            }
-            (None, None)
-        } else {
-            let allowed = rules.tenants.authorize(&caller.tenant, node_type, kind)?;
-            (
-                Some(allowed.tenant().clone()),
-                Some(allowed.decision().clone()),
-            )
+        law.know(caller, node_type)?;
+        let decision = match law.tenant {
+            Some(tenant) => Some(tenant.authorize(node_type, kind)?.clone()),
+            None if is_recorded => None,
+            None => return Ok(FREE.clone()),
         };
         Ok(Self(Some(Arc::new(Pass {
             caller: caller.clone(),
-            tenant,
+            tenant: law.tenant.cloned(),
             decision,
             kind: kind.clone(),
             reached: Mutex::new(None),
@@ -246,10 +255,17 @@ impl Permit {
             .is_none_or(|pass| pass.kind == slot.id().kind)
     }
 
+    /// The tenancy that an instance of a build must be of to be used, if of any.
+    pub(super) fn tenancy(&self, slot: &Slot) -> Option<&Arc<Tenancy>> {
+        own_in(self.tenant()?.tenancy(), slot)
+    }
+
     /// For whom an instance must be to be used.
     pub(super) fn lodging(&self, asked: &Lodging, slot: &Slot) -> Lodging {
-        let tenancy = self.tenant().map(|tenant| tenant.tenancy());
-        asked.clone().of_tenancy(tenancy, slot)
+        Lodging {
+            tenant: self.tenancy(slot).cloned(),
+            ..asked.clone()
+        }
     }
 
     /// Takes note of the build that answers.
@@ -274,9 +290,11 @@ impl Permit {
 /// Who calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
-    pub(crate) tenant: String,
-    pub(crate) user: String,
-    pub(crate) execution_id: String,
+    /// The tenant, the user and the execution, one behind the other: one piece of memory for each call.
+    words: Box<str>,
+    /// How long the tenant and the user are.
+    tenant: usize,
+    user: usize,
     /// Whether it is a plugin, in a call that was let through.
     pub(crate) within: bool,
 }
@@ -310,12 +328,39 @@ impl Caller {
 
     /// Who a host says that it calls for.
     pub(super) fn of(options: &CallOptions) -> Self {
+        let context = options.context();
+        Self::new(
+            context.tenant(),
+            options.caller_user(),
+            context.execution_id(),
+        )
+    }
+
+    fn new(tenant: &str, user: &str, execution_id: &str) -> Self {
+        let mut words = String::with_capacity(tenant.len() + user.len() + execution_id.len());
+        words.push_str(tenant);
+        words.push_str(user);
+        words.push_str(execution_id);
         Self {
-            tenant: options.context().tenant().to_owned(),
-            user: options.caller_user().to_owned(),
-            execution_id: options.context().execution_id().to_owned(),
+            words: words.into(),
+            tenant: tenant.len(),
+            user: user.len(),
             within: false,
         }
+    }
+
+    pub(super) fn tenant(&self) -> &str {
+        self.words.get(..self.tenant).unwrap_or_default()
+    }
+
+    pub(super) fn user(&self) -> &str {
+        let rest = self.words.get(self.tenant..).unwrap_or_default();
+        rest.get(..self.user).unwrap_or_default()
+    }
+
+    pub(super) fn execution_id(&self) -> &str {
+        let start = self.tenant + self.user;
+        self.words.get(start..).unwrap_or_default()
     }
 
     /// For whom a plugin calls: whose its instance is, whatever it says. One that is shared calls for
@@ -323,16 +368,13 @@ impl Caller {
     pub(super) fn of_plugin(instance_of: Option<&str>) -> Self {
         let current = Self::current();
         let current =
-            current.filter(|caller| instance_of.is_none_or(|tenant| tenant == caller.tenant));
+            current.filter(|caller| instance_of.is_none_or(|tenant| tenant == caller.tenant()));
         match (current, instance_of) {
             (Some(caller), _) => Self {
                 within: true,
                 ..Self::clone(&caller)
             },
-            (None, tenant) => Self {
-                tenant: tenant.unwrap_or_default().to_owned(),
-                ..Self::default()
-            },
+            (None, tenant) => Self::new(tenant.unwrap_or_default(), "", ""),
         }
     }
 }

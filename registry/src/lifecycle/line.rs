@@ -1,11 +1,13 @@
 //! What a handle holds: an executor that is asked for by name, and what answers to it now.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use floe_plugin_api::Value;
 use parking_lot::Mutex;
 
+use super::catalog::Catalog;
 use super::door::Door;
+use super::entrance::Entrance;
 use super::running::{Bound, Lodging, Override};
 use super::supervisor::Supervisor;
 use super::target::Target;
@@ -25,9 +27,16 @@ pub(crate) struct Line {
 pub(crate) struct Track {
     reference: Reference,
     lodging: Lodging,
-    target: Mutex<Arc<Target>>,
-    /// Leads to an instance of the target; changed under the target's lock alone, or to nowhere.
-    door: Arc<Door<Bound>>,
+    current: Mutex<Current>,
+    /// Leads to instances of the target; changed under the target's lock alone, or to nowhere.
+    entrance: Entrance,
+}
+
+/// What a track leads to.
+struct Current {
+    target: Arc<Target>,
+    /// The catalog that says so: where it is the same still, nothing is to be looked up.
+    catalog: Weak<Catalog>,
 }
 
 impl Line {
@@ -41,8 +50,11 @@ impl Line {
         let track = Arc::new(Track {
             reference,
             lodging,
-            target: Mutex::new(target),
-            door: Arc::new(Door::new()),
+            current: Mutex::new(Current {
+                target,
+                catalog: Weak::new(),
+            }),
+            entrance: Entrance::new(),
         });
         let supervisor = owner.supervisor();
         supervisor.know(&track);
@@ -106,18 +118,21 @@ impl Track {
 
     #[inline]
     pub(crate) const fn door(&self) -> &Arc<Door<Bound>> {
-        &self.door
+        self.entrance.anybodys()
+    }
+
+    pub(crate) const fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     /// What answers now.
     pub(crate) fn target(&self) -> Arc<Target> {
-        self.target.lock().clone()
+        self.current.lock().target.clone()
     }
 
     /// What answers to it, or why nothing does: what it led to last has ended too.
     pub(crate) fn answer(&self, supervisor: &Supervisor) -> Result<Arc<Target>, LookupError> {
-        self.follow(supervisor);
-        let target = self.target();
+        let target = self.follow(supervisor);
         if target.slot().is_retired() {
             // Followed once more by way of the name, for its reason.
             return supervisor.catalog().resolve(&self.reference).cloned();
@@ -125,27 +140,31 @@ impl Track {
         Ok(target)
     }
 
-    /// Does something to its door, if it is still this target's.
-    pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Arc<Door<Bound>>)) {
-        let current = self.target.lock();
-        if Arc::ptr_eq(&current, target) {
-            act(&self.door);
+    /// Does something to its doors, if they are still this target's.
+    pub(crate) fn if_still(&self, target: &Arc<Target>, act: impl FnOnce(&Entrance)) {
+        let current = self.current.lock();
+        if Arc::ptr_eq(&current.target, target) {
+            act(&self.entrance);
         }
     }
 
-    /// Takes what answers now, if anything does.
-    pub(crate) fn follow(&self, supervisor: &Supervisor) {
+    /// Takes what answers now, if anything does, and gives what it leads to then.
+    pub(crate) fn follow(&self, supervisor: &Supervisor) -> Arc<Target> {
         // Read under the lock, so that of two who follow the later reads what is published later.
-        let mut target = self.target.lock();
-        let catalog = supervisor.catalog();
-        let Ok(answers) = catalog.resolve(&self.reference) else {
-            return;
-        };
-        let same =
-            Arc::ptr_eq(target.slot(), answers.slot()) && target.operation() == answers.operation();
-        if !same {
-            *target = answers.clone();
-            self.door.shut();
+        let mut current = self.current.lock();
+        let catalog = supervisor.catalog.load();
+        if !std::ptr::eq(current.catalog.as_ptr(), Arc::as_ptr(&catalog))
+            && let Ok(answers) = catalog.resolve(&self.reference)
+        {
+            let before = &current.target;
+            let same = Arc::ptr_eq(before.slot(), answers.slot())
+                && before.operation() == answers.operation();
+            if !same {
+                current.target = answers.clone();
+                self.entrance.shut();
+            }
+            current.catalog = Arc::downgrade(&catalog);
         }
+        current.target.clone()
     }
 }

@@ -3,7 +3,7 @@
 //! - `slot` is one generation of a plugin: one build of it, from its admission on. `catalog` is which
 //!   slot answers to which name: a pure function of the slots, and never changed but replaced.
 //! - `running` is an instance that callers use; `door` is how they reach it, and how it is closed to
-//!   them; `instances` is the cache of them.
+//!   them, and `entrance` is whose door is whose; `instances` is the cache of them.
 //! - `target` is an executor of a slot, `line` an executor as a handle holds it: it follows what
 //!   answers. `gate` is what every call passes, `calling` how it finds its instance, `answering` how one
 //!   that is looked at comes to its answer.
@@ -22,6 +22,7 @@ mod circuit;
 mod depend;
 mod door;
 mod ending;
+mod entrance;
 mod gate;
 mod ground;
 mod health;

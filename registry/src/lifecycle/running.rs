@@ -48,14 +48,9 @@ impl Lodging {
         config: None,
     };
 
-    /// The same, of an instance of this build for a tenancy: it is shared where the plugin and the tenant say so,
-    /// and nothing holds it otherwise than others'.
+    /// The same, of an instance of this build for a tenancy, unless it is shared.
     pub(crate) fn of_tenancy(mut self, tenancy: Option<&Arc<Tenancy>>, slot: &Slot) -> Self {
-        self.tenant = tenancy.cloned().filter(|tenancy| {
-            let isolation = slot.ground().isolation.load();
-            let held_apart = isolation.tenants.contains_key(&*tenancy.name);
-            !(slot.manifest().stateless && tenancy.shares && !held_apart)
-        });
+        self.tenant = tenancy.and_then(|tenancy| own_in(tenancy, slot)).cloned();
         self
     }
 
@@ -72,6 +67,16 @@ impl Lodging {
             Some(tenant) => Scope::new(&format!("{tenant}/{}", self.scope)),
         }
     }
+}
+
+/// A tenancy, where instances of a build are its own: they are shared where the plugin and the tenant say so, and
+/// nothing holds them otherwise than others'.
+pub(crate) fn own_in<'t>(tenancy: &'t Arc<Tenancy>, slot: &Slot) -> Option<&'t Arc<Tenancy>> {
+    let is_shared = tenancy.shares && slot.manifest().stateless && {
+        let isolation = slot.ground().isolation.load();
+        !isolation.tenants.contains_key(&*tenancy.name)
+    };
+    (!is_shared).then_some(tenancy)
 }
 
 /// What a caller configured on top of what its plugin is configured with.

@@ -24,6 +24,7 @@ use crate::host::Image;
 use crate::id::{Build, Digest, PluginId};
 use crate::isolate::Places;
 use crate::isolation::Held;
+use crate::policy::Origin;
 use crate::schema::Schemas;
 
 /// How far a build has come.
@@ -103,6 +104,8 @@ pub(crate) struct Slot {
     given: Arc<Given>,
     ground: Arc<Ground>,
     image: OnceLock<Arc<Image>>,
+    /// What records say of it, once its code is mapped.
+    origin: OnceLock<Arc<Origin>>,
     /// The verified copy, where it is for workers.
     copy: Mutex<Option<Arc<Stored>>>,
     /// The places in its source that log, as workers tell them.
@@ -176,6 +179,7 @@ impl Slot {
             source,
             given,
             image: OnceLock::new(),
+            origin: OnceLock::new(),
             copy: Mutex::default(),
             places: Arc::default(),
             schemas: OnceLock::new(),
@@ -246,6 +250,21 @@ impl Slot {
     pub(crate) fn digest(&self) -> Option<Digest> {
         let image = self.image.get().map(|image| image.digest());
         image.or_else(|| self.copy.lock().as_ref().map(|copy| copy.digest()))
+    }
+
+    /// What records of its calls say of it.
+    pub(crate) fn origin(&self) -> Arc<Origin> {
+        let version = &self.manifest.version;
+        let make =
+            |digest: Option<Digest>| Arc::new(Origin::new(self.id(), version, digest.as_ref()));
+        match self.image.get() {
+            // What is mapped stays.
+            Some(image) => {
+                let kept = self.origin.get_or_init(|| make(Some(image.digest())));
+                Arc::clone(kept)
+            }
+            None => make(self.digest()),
+        }
     }
 
     /// Where an instance of it runs for somebody.

@@ -130,13 +130,13 @@ impl Supervisor {
     pub(crate) fn occupy(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
-        lodging: &Lodging,
+        lodging: Lodging,
     ) -> Result<Occupied, Refusal> {
         let key = Key {
             generation: slot.generation(),
-            lodging: lodging.clone(),
+            lodging,
         };
-        let ground = self.ground().clone();
+        let ground = self.ground();
         loop {
             if let Some(running) = ground.instances.get(&key) {
                 let came = Came::Found;
@@ -342,7 +342,7 @@ impl Supervisor {
         let tenancy = key.lodging.tenant.as_ref();
         for (needed, necessity) in needs {
             let lodging = Lodging::NOBODY.of_tenancy(tenancy, &needed);
-            let failure = match self.occupy(&needed, &lodging) {
+            let failure = match self.occupy(&needed, lodging) {
                 Ok(occupied) => {
                     occupied.keep();
                     continue;

@@ -6,6 +6,7 @@ use floe_plugin_api::abi::RawCallRef;
 use floe_plugin_api::{ExecutorMetadata, Value};
 
 use super::door::Door;
+use super::entrance::Entrance;
 use super::gate::Permit;
 use super::running::Bound;
 use super::slot::Slot;
@@ -16,7 +17,7 @@ use crate::stats::Recorder;
 pub(crate) struct Target {
     slot: Arc<Slot>,
     operation: u32,
-    door: Arc<Door<Bound>>,
+    entrance: Entrance,
     /// What counts its calls, as soon as one is made.
     recorder: OnceLock<Option<Arc<Recorder>>>,
 }
@@ -26,7 +27,7 @@ impl Target {
         Self {
             slot,
             operation,
-            door: Arc::new(Door::new()),
+            entrance: Entrance::new(),
             recorder: OnceLock::new(),
         }
     }
@@ -39,8 +40,13 @@ impl Target {
         self.operation
     }
 
+    #[inline]
     pub(crate) const fn door(&self) -> &Arc<Door<Bound>> {
-        &self.door
+        self.entrance.anybodys()
+    }
+
+    pub(crate) const fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     /// What is known of the executor without running it.
@@ -77,4 +83,30 @@ pub(crate) fn through(
         return None;
     }
     Some(bound.call(permit, input, call, output))
+}
+
+/// The same for a call that was let through to a target: by the door of whom it is made for, as long as that
+/// leads to the target's build.
+pub(crate) fn through_own(
+    permit: &Permit,
+    entrance: &Entrance,
+    target: &Target,
+    input: &Value,
+    call: RawCallRef<'_>,
+    output: &mut Value,
+) -> Option<Result<(), CallError>> {
+    let slot = target.slot();
+    if !permit.is_for(slot) {
+        return None;
+    }
+    entrance.by(permit.tenancy(slot), |door| {
+        let inside = door.enter();
+        let bound = inside.as_ref()?;
+        if bound.running.is_closed() || !Arc::ptr_eq(bound.running.slot(), slot) {
+            return None;
+        }
+        let _caller = permit.stand_in();
+        permit.reaches(slot);
+        Some(bound.call(permit, input, call, output))
+    })
 }

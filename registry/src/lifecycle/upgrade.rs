@@ -420,7 +420,7 @@ impl Supervisor {
     fn prepare(self: &Arc<Self>, succession: &Succession) -> Result<(), String> {
         let Succession { old: from, new: to } = succession;
         for running in self.ground.instances.of_generation(from.generation()) {
-            let lodging = &running.key().lodging;
+            let lodging = running.key().lodging.clone();
             let occupied = self.occupy(to, lodging).map_err(|refusal| match refusal {
                 Refusal::Retired => "it was retired before it started".to_owned(),
                 Refusal::Error(error) => error.with_causes(),

@@ -262,7 +262,7 @@ impl Supervisor {
         } else if self.ground.instances.has(slot.generation()) {
             StartOutcome::Running
         } else {
-            match self.occupy(slot, &Lodging::NOBODY) {
+            match self.occupy(slot, Lodging::NOBODY) {
                 Ok(occupied) => {
                     occupied.keep();
                     StartOutcome::Started

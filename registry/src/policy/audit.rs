@@ -37,8 +37,8 @@ pub use self::error::AuditError;
 use self::keeper::Shared;
 pub use self::mark::{AuditMark, ParseAuditMarkError};
 pub use self::reading::{AuditFilter, AuditRecords, read_audit};
-pub(crate) use self::record::Entry;
 pub use self::record::{AuditRecord, AuditStatus, ParseAuditStatusError};
+pub(crate) use self::record::{Entry, Origin};
 pub use self::settings::{AuditSettings, AuditSync, OnFailure};
 pub use self::verify::{AuditFinding, AuditReport, Flaw, verify_audit};
 
@@ -87,8 +87,7 @@ impl Audit {
     /// It could not be written, or synced where that is asked of each record, and `on_failure` is to refuse.
     /// It is kept, and written before all others once that works.
     pub(crate) fn append(&self, entry: &Entry<'_>) -> Result<Option<u64>, AuditError> {
-        let body = entry.body();
-        match self.shared.append(body) {
+        match self.shared.append(entry.body()) {
             Ok(seq) => Ok(Some(seq)),
             Err(error) if self.on_failure == OnFailure::Refuse => Err(error),
             Err(error) => {
@@ -121,16 +120,15 @@ pub fn appender(file: PathBuf, sync: AuditSync) -> Result<impl Fn() + Send + Syn
         kind: floe_plugin_api::Kind::COMPUTE,
         name: "bench".to_owned(),
     };
-    let version = semver::Version::new(1, 2, 3);
+    let digest = crate::id::Digest::from_bytes([7; 32]);
+    let origin = Origin::new(&plugin, &semver::Version::new(1, 2, 3), Some(&digest));
     let entry = move || {
         let appended = audit.append(&Entry {
             tenant: "acme",
             user: "ada",
             execution_id: "run-0001",
             node_type: "text.upper",
-            plugin: Some(&plugin),
-            version: Some(&version),
-            digest: Some(crate::id::Digest::from_bytes([7; 32])),
+            origin: Some(&origin),
             decision: "allowed",
             attempts: 1,
             duration: std::time::Duration::from_micros(120),

@@ -11,7 +11,7 @@ pub(crate) mod tenant;
 
 use std::sync::Arc;
 
-pub(crate) use self::audit::{Audit, Entry};
+pub(crate) use self::audit::{Audit, Entry, Origin};
 pub use self::audit::{
     AuditError, AuditFilter, AuditFinding, AuditMark, AuditRecord, AuditRecords, AuditReport,
     AuditSettings, AuditStatus, AuditSync, Flaw, OnFailure, ParseAuditMarkError,

@@ -236,24 +236,18 @@ impl Tenants {
         self.lengths & length(text) != 0 && self.by_name.contains_key(text)
     }
 
-    /// Whether a tenant may call a node type of a plugin of a kind.
+    /// Whether a tenant may call a node type of a plugin of a kind: the words of the rule that allows it.
+    #[cfg(test)]
     pub(crate) fn authorize(
         &self,
         tenant: &str,
         node_type: &str,
         kind: &Kind,
-    ) -> Result<Allowed<'_>, Denial> {
-        let tenant = self.known(tenant, node_type)?;
-        match tenant.rules.judge(node_type, kind.as_str()) {
-            Ruling::Allowed(words) => Ok(Allowed { tenant, words }),
-            Ruling::Denied(refused) => Err(tenant.denial(refused, node_type, kind)),
+    ) -> Result<&Arc<str>, Denial> {
+        match self.of(tenant) {
+            Some(tenant) => tenant.authorize(node_type, kind),
+            None => Err(Denial::of_stranger(tenant, node_type)),
         }
-    }
-
-    /// The tenant of a name, who wants to call a node type.
-    pub(crate) fn known(&self, tenant: &str, node_type: &str) -> Result<&Arc<Tenant>, Denial> {
-        let known = self.of(tenant);
-        known.ok_or_else(|| stranger(tenant, node_type))
     }
 
     /// Whether a text has another tenant's name in it, as a word.
@@ -266,47 +260,11 @@ impl Tenants {
     }
 }
 
-/// Why somebody without rules may not call.
-#[cold]
-fn stranger(tenant: &str, node_type: &str) -> Denial {
-    let node_type = node_type.into();
-    match tenant.is_empty() {
-        true => Denial::Nobody { node_type },
-        false => Denial::Unknown {
-            tenant: tenant
-                .chars()
-                .take(LONGEST)
-                .flat_map(char::escape_debug)
-                .collect(),
-            node_type,
-        },
-    }
-}
-
 /// The bit of a text's length; none where no name is as long.
 fn length(text: &str) -> u128 {
     match text.len() {
         length @ 1..=LONGEST => 1 << (length - 1),
         _ => 0,
-    }
-}
-
-/// A call that may be made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowed<'a> {
-    tenant: &'a Arc<Tenant>,
-    words: &'a Arc<str>,
-}
-
-impl<'a> Allowed<'a> {
-    /// Whose it is.
-    pub(crate) const fn tenant(self) -> &'a Arc<Tenant> {
-        self.tenant
-    }
-
-    /// Which rule decided, in a few words for the record.
-    pub(crate) const fn decision(self) -> &'a Arc<str> {
-        self.words
     }
 }
 
@@ -360,6 +318,16 @@ impl Tenant {
     /// Whose its instances are.
     pub(crate) const fn tenancy(&self) -> &Arc<Tenancy> {
         &self.tenancy
+    }
+
+    /// Whether it may call a node type of a plugin of a kind: the words of the rule that allows it, for the
+    /// record.
+    pub(crate) fn authorize(&self, node_type: &str, kind: &Kind) -> Result<&Arc<str>, Denial> {
+        // What is decided takes no memory; what is told of a refusal does.
+        match self.rules.judge(node_type, kind.as_str()) {
+            Ruling::Allowed(words) => Ok(words),
+            Ruling::Denied(refused) => Err(self.denial(refused, node_type, kind)),
+        }
     }
 
     /// An input as it is put on record, if it is.
@@ -476,7 +444,10 @@ impl BenchPolicy {
     /// Whether the call may be made.
     #[must_use]
     pub fn allows(&self, tenant: &str, node_type: &str, kind: &Kind) -> bool {
-        self.0.authorize(tenant, node_type, kind).is_ok()
+        self.0.of(tenant).is_some_and(|tenant| {
+            let ruling = tenant.rules.judge(node_type, kind.as_str());
+            matches!(ruling, Ruling::Allowed(_))
+        })
     }
 }
 

@@ -44,6 +44,33 @@ fn in_process_the_instance_is_the_only_thing_that_is_not_shared() {
 }
 
 #[test]
+fn each_comes_to_its_own_instance_however_often_and_by_whichever_way() {
+    let scene = spied();
+    let rules = may(&["spy.*"]);
+    let registry = governed(&scene, &two(&rules)).build().unwrap();
+    let handle = registry.get("spy.tell").unwrap();
+    let tenants = ["acme", "globex"];
+    for tenant in tenants {
+        let keep = value!({"way": "instance", "secret": tenant});
+        handle.call_with(&keep, &by(tenant)).unwrap();
+    }
+    let ask = value!({"way": "instance"});
+    let check = || {
+        for tenant in tenants.into_iter().cycle().take(8) {
+            let told = handle.call_with(&ask, &by(tenant)).unwrap();
+            assert_eq!(told, value!(tenant));
+            let told = registry.call_with("spy.tell", &ask, &by(tenant)).unwrap();
+            assert_eq!(told, value!(tenant));
+        }
+        assert_eq!(registry.cache().list().len(), 2);
+    };
+    check();
+    // Other rules, under which the instances are held as before.
+    registry.set_policy(&two(&rules.max_in_flight(2))).unwrap();
+    check();
+}
+
+#[test]
 fn in_a_worker_only_what_the_system_shares_is_shared() {
     let rules = may(&["spy.*"]).isolation(IsolationRule::new(Isolation::Worker));
     let mut scene = spied();

@@ -119,6 +119,18 @@ fn check(file: &File, path: &Path) -> Result<(), AuditError> {
     Err(exposed(path, "something that is no file", remedy))
 }
 
+/// Writes at the end of a file, which is known, as much as is taken at once. The system need not look after
+/// a place in the file for it, nor lock that.
+#[cfg(unix)]
+pub(super) fn append(file: &File, bytes: &[u8], end: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, end)
+}
+
+#[cfg(not(unix))]
+pub(super) fn append(mut file: &File, bytes: &[u8], _end: u64) -> io::Result<usize> {
+    io::Write::write(&mut file, bytes)
+}
+
 /// Whether an open file is still what its path leads to.
 #[cfg(unix)]
 pub(super) fn is_there(file: &File, path: &Path) -> bool {

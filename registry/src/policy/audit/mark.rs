@@ -32,13 +32,14 @@ pub(super) fn hash(line: &[u8]) -> Digest {
 
 /// The digits of a hash, without the detour through a formatter.
 pub(super) fn hex(hash: &Digest) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // Reckoned and not looked up, so that many are made at once.
+    const fn digit(half: u8) -> u8 {
+        let letter = if half > 9 { b'a' - b'0' - 10 } else { 0 };
+        b'0' + half + letter
+    }
     let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(hash.as_bytes()) {
-        pair.copy_from_slice(&[
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(hash.as_bytes()) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

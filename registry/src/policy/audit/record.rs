@@ -96,9 +96,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) execution_id: &'a str,
     pub(crate) action: &'a str,
     pub(crate) node_type: &'a str,
-    pub(crate) plugin: Option<&'a PluginId>,
-    pub(crate) version: Option<&'a Version>,
-    pub(crate) digest: Option<Digest>,
+    pub(crate) origin: Option<&'a Origin>,
     pub(crate) status: AuditStatus,
     pub(crate) error: Option<ErrorKind>,
     /// What was decided about it, in words.
@@ -122,9 +120,7 @@ impl<'a> Entry<'a> {
             execution_id: "",
             action,
             node_type: "",
-            plugin: None,
-            version: None,
-            digest: None,
+            origin: None,
             status,
             error: None,
             decision: "",
@@ -140,54 +136,61 @@ impl<'a> Entry<'a> {
     /// The end of its line, after the time: known before its place in the chain is.
     pub(super) fn body(&self) -> Vec<u8> {
         let mut body = Body::new();
-        body.text("tenant", self.tenant);
-        body.text("user", self.user);
-        body.text("execution_id", self.execution_id);
-        body.text("action", self.action);
-        body.text("node_type", self.node_type);
-        if let Some(PluginId { kind, name }) = self.plugin {
-            // Letters, digits and signs that need no escape.
-            body.key("plugin");
-            let _ = write!(body.0, "\"{kind}/{name}\"");
+        body.text(b",\"tenant\":", self.tenant);
+        body.text(b",\"user\":", self.user);
+        body.text(b",\"execution_id\":", self.execution_id);
+        body.text(b",\"action\":", self.action);
+        body.text(b",\"node_type\":", self.node_type);
+        if let Some(Origin(text)) = self.origin {
+            body.raw(text);
         }
-        if let Some(version) = self.version {
-            body.key("version");
-            let _ = write!(body.0, "\"{version}\"");
-        }
-        if let Some(digest) = &self.digest {
-            body.key("digest");
-            body.0.push(b'"');
-            body.0.extend_from_slice(&hex(digest));
-            body.0.push(b'"');
-        }
-        body.text("status", self.status.as_str());
-        body.text("error", self.error.map_or("", ErrorKind::as_str));
-        body.text("decision", self.decision);
-        body.number("attempts", self.attempts.into());
-        body.text("answered_by", self.answered_by.unwrap_or_default());
+        body.text(b",\"status\":", self.status.as_str());
+        body.text(b",\"error\":", self.error.map_or("", ErrorKind::as_str));
+        body.text(b",\"decision\":", self.decision);
+        body.number(b",\"attempts\":", self.attempts.into());
+        body.text(b",\"answered_by\":", self.answered_by.unwrap_or_default());
         if !self.fallbacks.is_empty() {
-            body.key("fallbacks");
+            body.raw(b",\"fallbacks\":");
             // Nothing that is written to memory fails.
             let _ = serde_json::to_writer(&mut body.0, self.fallbacks);
         }
         let duration = u64::try_from(self.duration.as_micros());
-        body.number("duration_us", duration.unwrap_or(u64::MAX));
-        body.value("input", self.input);
-        body.value("output", self.output);
+        body.number(b",\"duration_us\":", duration.unwrap_or(u64::MAX));
+        body.value(b",\"input\":", self.input);
+        body.value(b",\"output\":", self.output);
         body.end()
+    }
+}
+
+/// Which build answered, as each record of it says: made into text once.
+#[derive(Debug)]
+pub(crate) struct Origin(Box<[u8]>);
+
+impl Origin {
+    /// A build of a plugin: its version, and the digest of its content where that is known.
+    pub(crate) fn new(plugin: &PluginId, version: &Version, digest: Option<&Digest>) -> Self {
+        let PluginId { kind, name } = plugin;
+        // Letters, digits and signs that need no escape.
+        let mut text = format!(r#","plugin":"{kind}/{name}","version":"{version}""#).into_bytes();
+        if let Some(digest) = digest {
+            text.extend_from_slice(b",\"digest\":\"");
+            text.extend_from_slice(&hex(digest));
+            text.push(b'"');
+        }
+        Self(text.into())
     }
 }
 
 /// The end of a line of which the log itself is the author.
 pub(super) fn notice(action: &str, amount: u64, words: &str) -> Vec<u8> {
     let mut body = Body::new();
-    body.text("action", action);
-    body.text("decision", words);
-    body.number("amount", amount);
+    body.text(b",\"action\":", action);
+    body.text(b",\"decision\":", words);
+    body.number(b",\"amount\":", amount);
     body.end()
 }
 
-/// The end of a line in the making: each key with a comma before it.
+/// The end of a line in the making: each key with a comma before it and a colon behind.
 struct Body(Vec<u8>);
 
 impl Body {
@@ -195,37 +198,43 @@ impl Body {
         Self(Vec::with_capacity(512))
     }
 
-    fn key(&mut self, key: &str) {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
+    fn raw(&mut self, text: &[u8]) {
+        self.0.extend_from_slice(text);
     }
 
-    fn text(&mut self, key: &str, text: &str) {
+    fn text(&mut self, key: &[u8], text: &str) {
         if text.is_empty() {
             return;
         }
-        self.key(key);
-        // Nothing that is written to memory fails.
-        let _ = if text.len() <= LONGEST_TEXT {
-            serde_json::to_writer(&mut self.0, text)
+        self.raw(key);
+        if text.len() > LONGEST_TEXT {
+            self.escaped(&cut(text));
+        } else if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+            self.0.push(b'"');
+            self.raw(text.as_bytes());
+            self.0.push(b'"');
         } else {
-            serde_json::to_writer(&mut self.0, &cut(text))
-        };
+            self.escaped(text);
+        }
     }
 
-    fn number(&mut self, key: &str, number: u64) {
-        self.key(key);
+    fn escaped(&mut self, text: &str) {
+        // Nothing that is written to memory fails.
+        let _ = serde_json::to_writer(&mut self.0, text);
+    }
+
+    fn number(&mut self, key: &[u8], number: u64) {
+        self.raw(key);
         push_number(&mut self.0, number);
     }
 
-    fn value(&mut self, key: &str, value: Option<&Value>) {
+    fn value(&mut self, key: &[u8], value: Option<&Value>) {
         /// What else the line takes: number, hash and time before it, and its end.
         const REST: usize = 256;
         let Some(value) = value else {
             return;
         };
-        self.key(key);
+        self.raw(key);
         let start = self.0.len();
         let mut sink = Sink {
             room: LONGEST_LINE.saturating_sub(REST + start),
@@ -236,16 +245,21 @@ impl Body {
         let (size, room) = (sink.size, sink.room);
         if !is_whole || size > room || is_deeper(value, DEEPEST) {
             self.0.truncate(start);
-            self.0.extend_from_slice(b"{\"omitted_bytes\":");
+            self.raw(b"{\"omitted_bytes\":");
             push_number(&mut self.0, size as u64);
             self.0.push(b'}');
         }
     }
 
     fn end(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(b"}\n");
+        self.raw(b"}\n");
         self.0
     }
+}
+
+/// Whether a byte of a text stands in JSON as it is. Without a branch, so that many are looked at at once.
+const fn is_plain(byte: u8) -> bool {
+    (byte >= b' ') & (byte != b'"') & (byte != b'\\')
 }
 
 /// A text that is too long, up to where it is, with how much is missing.

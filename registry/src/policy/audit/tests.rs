@@ -71,6 +71,8 @@ fn a_record_says_all_that_is_known_and_nothing_else() {
         kind: floe_plugin_api::Kind::COMPUTE,
         name: "text".to_owned(),
     };
+    let digest = crate::id::Digest::from_bytes([7; 32]);
+    let origin = Origin::new(&plugin, &semver::Version::new(1, 2, 3), Some(&digest));
     let input = value!({"text": "line\nbreak \u{2028} \"quoted\""});
     let long = "é".repeat(1_000_000);
     let big: Value = long.clone().into();
@@ -79,9 +81,7 @@ fn a_record_says_all_that_is_known_and_nothing_else() {
         user: &long,
         execution_id: "run",
         node_type: "text.upper",
-        plugin: Some(&plugin),
-        version: Some(&semver::Version::new(1, 2, 3)),
-        digest: Some(crate::id::Digest::from_bytes([7; 32])),
+        origin: Some(&origin),
         status: AuditStatus::Recovered,
         error: Some(ErrorKind::ExecutionTimeout),
         decision: "retried",

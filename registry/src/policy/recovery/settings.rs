@@ -66,9 +66,13 @@ impl RecoverySettings {
     /// The recovery of an executor of a plugin.
     #[must_use]
     pub fn of(&self, node_type: &str, plugin: &PluginId) -> &Recovery {
-        self.executors
-            .get(node_type)
-            .or_else(|| self.plugins.get(&plugin.to_string()))
+        let own = self.executors.get(node_type);
+        // Each call that is looked at asks: no text is made for nothing.
+        if own.is_some() || self.plugins.is_empty() {
+            return own.unwrap_or(&self.default);
+        }
+        self.plugins
+            .get(&plugin.to_string())
             .or_else(|| self.plugins.get(&plugin.name))
             .unwrap_or(&self.default)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use floe_plugin_api::ErrorKind;
 
+use super::LONGEST;
 use super::rules::Subject;
 
 /// Why a tenant's call is refused, and by which rule.
@@ -164,6 +165,23 @@ impl Denied {
 }
 
 impl Denial {
+    /// Why somebody without rules may not call.
+    #[cold]
+    pub(crate) fn of_stranger(tenant: &str, node_type: &str) -> Self {
+        let node_type = node_type.into();
+        match tenant.is_empty() {
+            true => Self::Nobody { node_type },
+            false => Self::Unknown {
+                tenant: tenant
+                    .chars()
+                    .take(LONGEST)
+                    .flat_map(char::escape_debug)
+                    .collect(),
+                node_type,
+            },
+        }
+    }
+
     /// What sort of error it is to the caller.
     pub(crate) const fn kind(&self) -> ErrorKind {
         match self {

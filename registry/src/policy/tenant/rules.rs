@@ -71,14 +71,47 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct Lists {
     subject: Subject,
+    /// Whether nothing is said of it at all.
+    is_silent: bool,
+    /// Whether there is a list of what is allowed.
+    is_limited: bool,
+    /// The lengths of the names in `exact`: most others are told from them by that.
+    lengths: Lengths,
+    exact: Table,
+    /// What a name may begin with.
+    prefixes: Table,
+    /// The prefixes' lengths, the shortest first.
+    beginnings: Vec<Beginning>,
+    /// The other patterns, those that allow before those that deny.
+    others: Vec<(Pattern, Said)>,
+}
+
+/// What is said of a name, or of all that begins with it.
+type Table = HashMap<Box<[u8]>, Said, RandomState>;
+
+/// What lists say of one pattern; that it is allowed is stronger.
+#[derive(Clone, Debug, Default)]
+struct Said {
     /// The words of an allowed call.
-    allow: Matcher,
-    /// The patterns.
-    deny: Matcher,
+    allowed: Option<Arc<str>>,
+    /// The pattern.
+    denied: Option<Arc<str>>,
+}
+
+/// The lengths of names, by what is left of each on division by 128: a bit says that one may be there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths(u128);
+
+/// Prefixes of one length.
+#[derive(Debug)]
+struct Beginning {
+    length: usize,
+    /// A bit for each byte that one of them ends in, by what is left of it on division by 64.
+    ends: u64,
 }
 
 /// What one of the two says by itself.
-enum Said<'a> {
+enum Word<'a> {
     Allowed(&'a Arc<str>),
     Denied(Refused<'a>),
     Nothing,
@@ -86,31 +119,20 @@ enum Said<'a> {
 
 impl Rules {
     pub(super) fn new(rules: &TenantRules) -> Self {
-        let words = |pattern: &Pattern| format!("allowed: `{pattern}`").into();
-        let kind_words = |pattern: &Pattern| format!("allowed: kind `{pattern}`").into();
-        let own = |pattern: &Pattern| pattern.as_str().into();
         let (allow_kinds, deny_kinds) =
             (canonical(&rules.allow_kinds), canonical(&rules.deny_kinds));
         Self {
-            node_types: Lists {
-                subject: Subject::NodeType,
-                allow: Matcher::new(&rules.allow, words),
-                deny: Matcher::new(&rules.deny, own),
-            },
-            kinds: Lists {
-                subject: Subject::Kind,
-                allow: Matcher::new(&allow_kinds, kind_words),
-                deny: Matcher::new(&deny_kinds, own),
-            },
+            node_types: Lists::new(Subject::NodeType, &rules.allow, &rules.deny),
+            kinds: Lists::new(Subject::Kind, &allow_kinds, &deny_kinds),
         }
     }
 
     /// Judges a call.
     pub(super) fn judge(&self, node_type: &str, kind: &str) -> Ruling<'_> {
         match (self.node_types.say(node_type), self.kinds.say(kind)) {
-            (Said::Denied(refused), _) | (_, Said::Denied(refused)) => Ruling::Denied(refused),
-            (Said::Allowed(words), _) | (_, Said::Allowed(words)) => Ruling::Allowed(words),
-            (Said::Nothing, Said::Nothing) => Ruling::Denied(Refused::Unsaid),
+            (Word::Denied(refused), _) | (_, Word::Denied(refused)) => Ruling::Denied(refused),
+            (Word::Allowed(words), _) | (_, Word::Allowed(words)) => Ruling::Allowed(words),
+            (Word::Nothing, Word::Nothing) => Ruling::Denied(Refused::Unsaid),
         }
     }
 }
@@ -125,74 +147,103 @@ pub(super) fn canonical(patterns: &[Pattern]) -> Vec<Pattern> {
 }
 
 impl Lists {
-    fn say(&self, name: &str) -> Said<'_> {
-        if let Some(words) = self.allow.find(name) {
-            return Said::Allowed(words);
+    fn new(subject: Subject, allow: &[Pattern], deny: &[Pattern]) -> Self {
+        let mut lists = Self {
+            subject,
+            is_silent: allow.is_empty() && deny.is_empty(),
+            is_limited: !allow.is_empty(),
+            lengths: Lengths::default(),
+            exact: Table::default(),
+            prefixes: Table::default(),
+            beginnings: Vec::new(),
+            others: Vec::new(),
+        };
+        for pattern in allow {
+            let words = match subject {
+                Subject::NodeType => format!("allowed: `{pattern}`"),
+                Subject::Kind => format!("allowed: kind `{pattern}`"),
+            };
+            lists.add(pattern, |said| said.allowed = Some(words.into()));
         }
-        if let Some(pattern) = self.deny.find(name) {
-            return Said::Denied(Refused::Listed(self.subject, pattern));
+        for pattern in deny {
+            lists.add(pattern, |said| said.denied = Some(pattern.as_str().into()));
         }
-        match self.allow.is_empty() {
-            true => Said::Nothing,
-            false => Said::Denied(Refused::NotListed(self.subject)),
-        }
+        lists
+            .beginnings
+            .sort_unstable_by_key(|beginning| beginning.length);
+        lists
     }
-}
 
-/// Patterns with something to say of each.
-#[derive(Debug, Default)]
-struct Matcher {
-    exact: HashMap<Box<str>, Arc<str>, RandomState>,
-    /// In order. None begins with another, so the last that is not after a name is the only one with
-    /// which it can begin.
-    prefixes: Vec<(Box<str>, Arc<str>)>,
-    others: Vec<(Pattern, Arc<str>)>,
-}
-
-impl Matcher {
-    fn new(patterns: &[Pattern], words: impl Fn(&Pattern) -> Arc<str>) -> Self {
-        let mut matcher = Self::default();
-        for pattern in patterns {
-            let words = words(pattern);
-            if pattern.is_exact() {
-                matcher.exact.insert(pattern.as_str().into(), words);
-            } else if let Some(prefix) = pattern.prefix() {
-                matcher.prefixes.push((prefix.into(), words));
-            } else {
-                matcher.others.push((pattern.clone(), words));
+    fn add(&mut self, pattern: &Pattern, say: impl FnOnce(&mut Said)) {
+        if pattern.is_exact() {
+            let name = pattern.as_str().as_bytes();
+            self.lengths.add(name);
+            say(self.exact.entry(name.into()).or_default());
+        } else if let Some(prefix) = pattern.prefix() {
+            let prefix = prefix.as_bytes();
+            let mut known = self.beginnings.iter_mut();
+            match known.find(|beginning| beginning.length == prefix.len()) {
+                Some(beginning) => beginning.ends |= ending(prefix),
+                None => self.beginnings.push(Beginning {
+                    length: prefix.len(),
+                    ends: ending(prefix),
+                }),
             }
+            say(self.prefixes.entry(prefix.into()).or_default());
+        } else {
+            let mut said = Said::default();
+            say(&mut said);
+            self.others.push((pattern.clone(), said));
         }
-        matcher.prefixes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        // What begins with another comes after it, with nothing else in between.
-        matcher
-            .prefixes
-            .dedup_by(|longer, shorter| longer.0.starts_with(&*shorter.0));
-        matcher
     }
 
-    fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.prefixes.is_empty() && self.others.is_empty()
+    fn say(&self, name: &str) -> Word<'_> {
+        if self.is_silent {
+            return Word::Nothing;
+        }
+        let mut denied = None;
+        for said in self.matching(name) {
+            if let Some(words) = &said.allowed {
+                return Word::Allowed(words);
+            }
+            denied = denied.or(said.denied.as_ref());
+        }
+        match denied {
+            Some(pattern) => Word::Denied(Refused::Listed(self.subject, pattern)),
+            None if self.is_limited => Word::Denied(Refused::NotListed(self.subject)),
+            None => Word::Nothing,
+        }
     }
 
-    fn find(&self, name: &str) -> Option<&Arc<str>> {
-        if !self.exact.is_empty()
-            && let Some(words) = self.exact.get(name)
-        {
-            return Some(words);
-        }
-        let after = self
-            .prefixes
-            .partition_point(|(prefix, _)| **prefix <= *name);
-        let before = after.checked_sub(1).and_then(|at| self.prefixes.get(at));
-        if let Some((prefix, words)) = before
-            && name.starts_with(&**prefix)
-        {
-            return Some(words);
-        }
-        let other = self
-            .others
-            .iter()
-            .find(|(pattern, _)| pattern.matches(name));
-        other.map(|(_, words)| words)
+    /// All that is said of a name: of itself first, then of what it begins with, the least first.
+    fn matching(&self, name: &str) -> impl Iterator<Item = &Said> {
+        let bytes = name.as_bytes();
+        let exact = self.lengths.may_have(bytes).then(|| self.exact.get(bytes));
+        let prefixes = self.beginnings.iter().map_while(move |beginning| {
+            let prefix = bytes.get(..beginning.length)?;
+            let is_likely = beginning.ends & ending(prefix) != 0;
+            Some(is_likely.then(|| self.prefixes.get(prefix)).flatten())
+        });
+        let others = self.others.iter();
+        let others = others.filter_map(|(pattern, said)| pattern.matches(name).then_some(said));
+        exact.into_iter().chain(prefixes).flatten().chain(others)
+    }
+}
+
+impl Lengths {
+    const fn add(&mut self, name: &[u8]) {
+        self.0 |= 1 << (name.len() % 128);
+    }
+
+    const fn may_have(self, name: &[u8]) -> bool {
+        self.0 & 1 << (name.len() % 128) != 0
+    }
+}
+
+/// The bit of the last byte; nothing ends otherwise than nothing.
+const fn ending(prefix: &[u8]) -> u64 {
+    match prefix.last() {
+        Some(byte) => 1 << (*byte % 64),
+        None => 1,
     }
 }

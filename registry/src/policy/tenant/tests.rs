@@ -33,7 +33,7 @@ fn acme(rules: TenantRules) -> Tenants {
 fn decides(lists: [&[&str]; 4], words: &str) {
     let tenants = acme(rules(lists));
     let said = match tenants.authorize("acme", "text.upper", &Kind::COMPUTE) {
-        Ok(allowed) => allowed.decision().to_string(),
+        Ok(words) => words.to_string(),
         Err(denial) => {
             assert_eq!(denial.kind(), ErrorKind::DisabledForTenant);
             denial.decision()
