@@ -316,14 +316,20 @@ pub(crate) enum Command {
     ///
     /// No plugin is started. Where the schemas of one are not remembered, it is mapped to tell them.
     Validate(With<ValidateWorkflow>),
-    /// Checks a workflow and runs it
+    /// Checks a workflow and runs it, or goes on with a run that was cut off
+    ///
+    /// What it does is put on record as it happens, with what each node gave, for its owner alone: a run that
+    /// was killed, failed or was stopped goes on with --resume, and nothing that had ended is done again.
     ///
     /// Ctrl-C begins no other node and waits for those that run; a second one calls these off.
     Run(With<RunWorkflow>),
+    /// Shows the runs of workflows that are on record, one of them, or takes them out
+    Runs(RunsArguments),
     /// Prints the graph of a workflow as a diagram, in the language of Mermaid or of Graphviz
     ///
     /// Nothing is run and no plugin is looked for: what `floe validate` refuses is drawn too, if its
-    /// form is right. An arrow from or to what is no node is left out.
+    /// form is right. An arrow from or to what is no node is left out. With --run, the nodes are coloured
+    /// by what became of them in a run that is on record.
     Graph(With<Graph>),
     /// Makes a new plugin: a crate that builds, is admitted and answers
     New(With<New>),
@@ -409,6 +415,18 @@ impl Command {
             | Self::Verify(With { after, .. })
             | Self::Validate(With { after, .. })
             | Self::Run(With { after, .. })
+            | Self::Runs(
+                RunsArguments {
+                    action:
+                        Some(
+                            RunsAction::Show(With { after, .. })
+                            | RunsAction::Output(With { after, .. })
+                            | RunsAction::Forget(With { after, .. }),
+                        ),
+                    ..
+                }
+                | RunsArguments { after, .. },
+            )
             | Self::Graph(With { after, .. })
             | Self::Completions(With { after, .. }) => after,
         }
@@ -511,14 +529,79 @@ pub(crate) struct ValidateWorkflow {
     /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) library: Library,
+}
+
+/// Where the workflows are that a workflow calls.
+#[derive(Debug, Args)]
+pub(crate) struct Library {
+    /// A directory of workflows that may be called by their ids, beside that of the file itself and those in
+    /// floe.toml. May be given many times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) workflow_dir: Vec<PathBuf>,
+}
+
+/// What `floe runs` is told.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct RunsArguments {
+    /// How many of the last runs are listed, the newest first
+    #[arg(long, short = 'n', value_name = "N", default_value = "20")]
+    pub(crate) lines: NonZeroUsize,
+    #[command(flatten)]
+    after: Global,
+    #[command(subcommand)]
+    pub(crate) action: Option<RunsAction>,
+}
+
+/// What is done with the runs on record.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsAction {
+    /// Shows what became of each node of a run, and when
+    Show(With<RunsShow>),
+    /// Writes what a node of a run gave
+    Output(With<RunsOutput>),
+    /// Takes runs out, with the runs that they called. What runs now stays
+    Forget(With<RunsForget>),
+}
+
+/// What `floe runs show` is told.
+#[derive(Debug, Args)]
+pub(crate) struct RunsShow {
+    /// The run
+    #[arg(value_name = "EXECUTION")]
+    pub(crate) execution: String,
+}
+
+/// What `floe runs output` is told.
+#[derive(Debug, Args)]
+pub(crate) struct RunsOutput {
+    /// The run
+    #[arg(value_name = "EXECUTION")]
+    pub(crate) execution: String,
+    /// The id of the node
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
+}
+
+/// What `floe runs forget` is told.
+#[derive(Debug, Args)]
+pub(crate) struct RunsForget {
+    /// These
+    #[arg(value_name = "EXECUTION", required_unless_present = "older_than")]
+    pub(crate) executions: Vec<String>,
+    /// All that were begun so long ago, such as 30d or 12h
+    #[arg(long, value_name = "TIME", conflicts_with = "executions")]
+    pub(crate) older_than: Option<Duration>,
 }
 
 /// What `floe run` is told.
 #[derive(Debug, Args)]
 pub(crate) struct RunWorkflow {
-    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml. With --resume, that of the run
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "resume")]
+    pub(crate) file: Option<PathBuf>,
     /// What its expressions call `input`: JSON, @FILE with JSON in it, or - for standard input
     #[arg(
         long,
@@ -533,6 +616,24 @@ pub(crate) struct RunWorkflow {
     /// Tells what all nodes gave, also those that no other node needs any more
     #[arg(long)]
     pub(crate) keep_outputs: bool,
+    /// Goes on with this run, with its own workflow, input, user, tenant and variables
+    #[arg(
+        long,
+        value_name = "EXECUTION",
+        conflicts_with_all = ["input", "env", "keep_outputs", "tenant", "user", "execution_id", "no_journal"]
+    )]
+    pub(crate) resume: Option<String>,
+    /// Goes on although nodes that had begun say that calling them twice is not calling them once
+    #[arg(long, requires = "resume")]
+    pub(crate) repeat: bool,
+    /// Puts nothing on record: such a run cannot be gone on with
+    #[arg(long)]
+    pub(crate) no_journal: bool,
+    #[command(flatten)]
+    pub(crate) library: Library,
+    /// Does not tell how far it is
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) caller: Caller,
 }
@@ -540,9 +641,12 @@ pub(crate) struct RunWorkflow {
 /// What `floe graph` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml. With --run, that of the run
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
+    pub(crate) file: Option<PathBuf>,
+    /// A run that is on record: its nodes are coloured by what became of them
+    #[arg(long, value_name = "EXECUTION", conflicts_with = "file")]
+    pub(crate) run: Option<String>,
     /// In which language
     #[arg(long, default_value = "mermaid")]
     pub(crate) format: GraphFormat,

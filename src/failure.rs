@@ -101,6 +101,11 @@ impl Failure {
         Self::new(Exit::Failed, "failed", message)
     }
 
+    /// What was asked for is not there, or may not be had now.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, "refused", message)
+    }
+
     /// Adds an error and its sources as causes, each once.
     pub(crate) fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use floe_registry::{
     BuildError, Handle, IsolationSettings, LOCK_FILE, LookupError, Mode, Policy, RecoverySettings,
     Reference, Registry, RegistryBuilder, Rejection, STATE_VARIABLE, STORE_VARIABLE,
-    SearchDirectory, Settings, Stage, TenantSettings, TrustSettings, is_privileged, search_path,
+    SearchDirectory, Settings, Stage, TenantSettings, TrustSettings, WorkflowSettings,
+    is_privileged, search_path,
 };
 
 use crate::arguments::Global;
@@ -76,6 +77,16 @@ impl Session {
     /// The file of the audit log, where the settings have one.
     pub(crate) fn audit_file(&self) -> Option<PathBuf> {
         self.settings.audit_file()
+    }
+
+    /// The directory of the journal of runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.settings.runs()
+    }
+
+    /// Where workflows are, and how their runs are put on record.
+    pub(crate) const fn workflows(&self) -> &WorkflowSettings {
+        &self.settings.workflows
     }
 
     /// Where plugins run, by the arguments and the settings.

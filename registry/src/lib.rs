@@ -69,7 +69,7 @@ pub use self::admit::{
 pub use self::builder::{BuildError, RegistryBuilder, StrictError};
 pub use self::config::{
     CircuitSettings, Deadlines, InstanceLimits, PATH_VARIABLE, SETTINGS_FILE, STATE_VARIABLE,
-    STORE_VARIABLE, Settings, SettingsError, is_privileged, search_path,
+    STORE_VARIABLE, Settings, SettingsError, WorkflowSettings, is_privileged, search_path,
 };
 pub use self::discover::{
     Bits, Candidate, Endian, FileIdentity, Finding, Format, GlibcNeed, Hazard, Ignored, Machine,

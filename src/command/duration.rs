@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time;
 
-/// A time above zero, written as a number and a unit: `500ms`, `1.5s`, `2m`, `1h`.
+/// A time above zero, written as a number and a unit: `500ms`, `1.5s`, `2m`, `1h`, `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Duration(pub(crate) time::Duration);
 
@@ -16,7 +16,7 @@ impl fmt::Display for ParseDurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a time, expected a number above 0 and a unit such as `500ms`, `5s`, `2m` or `1h`",
+            "`{}` is not a time, expected a number above 0 and a unit such as `500ms`, `5s`, `2m`, `1h` or `30d`",
             self.0
         )
     }
@@ -38,6 +38,7 @@ impl FromStr for Duration {
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
+            "d" => 86400.0,
             _ => return Err(refuse()),
         };
         let number: f64 = number.parse().map_err(|_| refuse())?;
@@ -59,12 +60,13 @@ mod tests {
             ("1.5s", 1_500),
             ("2m", 120_000),
             ("1h", 3_600_000),
+            ("30d", 30 * 24 * 3_600_000),
         ] {
             let expected = Duration(time::Duration::from_millis(milliseconds));
             assert_eq!(text.parse::<Duration>().unwrap(), expected);
         }
         for text in [
-            "", "5", "s", "0s", "-1s", "1 s", "1e3s", ".s", "1.2.3s", "1d", "9e99h",
+            "", "5", "s", "0s", "-1s", "1 s", "1e3s", ".s", "1.2.3s", "1w", "9e99h",
         ] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }

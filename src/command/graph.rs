@@ -1,14 +1,18 @@
 //! `floe graph`.
 
-use floe_workflow::{Diagram, Document, Problems};
+use std::collections::BTreeMap;
+
+use floe_workflow::{Diagram, Document, Journal, Limits, NodeStatus, Problems};
 use serde::Serialize;
 
+use super::runs;
 use crate::arguments::{Graph, GraphFormat};
 use crate::command::workflow::{Checkup, read};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::output::Output;
 use crate::report::text;
+use crate::session::Session;
 
 /// A diagram, in the language that was asked for.
 #[derive(Serialize)]
@@ -17,21 +21,64 @@ struct Drawing {
     diagram: String,
 }
 
-pub(crate) fn run(arguments: &Graph, output: &Output) -> Result<Exit, Failure> {
-    let document = match read(&arguments.file)?.and_then(well_formed) {
+/// A workflow that is to be drawn, and what became of its nodes, by their ids.
+struct Subject {
+    of: String,
+    document: Result<Document, Problems>,
+    statuses: BTreeMap<String, NodeStatus>,
+}
+
+/// `session` is opened only where a run is looked up: a file is drawn whatever the settings are.
+pub(crate) fn run(
+    arguments: &Graph,
+    session: impl FnOnce() -> Result<Session, Failure>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let subject = match (&arguments.file, &arguments.run) {
+        (Some(file), _) => Subject {
+            of: text::path(file),
+            document: read(file)?,
+            statuses: BTreeMap::new(),
+        },
+        (None, Some(execution)) => of_run(execution, &session()?)?,
+        (None, None) => return Err(Failure::usage("no workflow is named")),
+    };
+    let document = match subject.document.and_then(well_formed) {
         Ok(document) => document,
         Err(problems) => {
-            let file = text::path(&arguments.file);
-            output.report(&Checkup::new(file, problems.errors, problems.warnings))?;
+            output.report(&Checkup::new(
+                subject.of,
+                problems.errors,
+                problems.warnings,
+            ))?;
             return Ok(Exit::Usage);
         }
     };
-    let drawing = Drawing::new(&Diagram::new(document.workflow()), arguments.format);
+    let mut diagram = Diagram::new(document.workflow());
+    if arguments.run.is_some() {
+        diagram = diagram.statuses(&subject.statuses);
+    }
+    let drawing = Drawing::new(&diagram, arguments.format);
     match output.is_json() {
         true => output.json(&drawing)?,
         false => output.data(drawing.diagram.as_bytes())?,
     }
     Ok(Exit::Done)
+}
+
+/// The workflow of a run, as it was begun with.
+fn of_run(execution: &str, session: &Session) -> Result<Subject, Failure> {
+    let journal =
+        Journal::find(&runs::settings(session)).map_err(|error| runs::unusable(&error))?;
+    let record = runs::get(journal.as_ref(), execution)?;
+    let statuses = record.nodes.into_iter();
+    Ok(Subject {
+        of: format!("the workflow of `{execution}`"),
+        document: Document::read(&record.text, record.format, &Limits::default()),
+        statuses: statuses
+            .filter_map(|node| Some((node.id, node.status?)))
+            .collect(),
+    })
 }
 
 /// A document, if nothing is wrong with its form.

@@ -15,6 +15,7 @@ mod list;
 mod lock;
 mod new;
 mod quarantine;
+mod runs;
 mod search;
 mod secret_key;
 mod sign;
@@ -59,6 +60,7 @@ pub(crate) fn run(command: &Command, global: &Global, output: &Output) -> Result
         Command::Watch(arguments) => watch::run(&arguments.own, &session()?, output),
         Command::Validate(arguments) => workflow::validate(&arguments.own, &session()?, output),
         Command::Run(arguments) => workflow::run(&arguments.own, &session()?, output),
-        Command::Graph(arguments) => graph::run(&arguments.own, output),
+        Command::Runs(arguments) => runs::run(arguments, &session()?, output),
+        Command::Graph(arguments) => graph::run(&arguments.own, session, output),
     }
 }

@@ -1,21 +1,24 @@
 //! `floe validate` and `floe run`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use floe_registry::Registry;
 use floe_workflow::{
-    Checked, Document, Format, Limits, Problem, Problems, Run, RunOptions, RunStatus, Runner, Stop,
-    Validator,
+    Checked, Document, Executors, Format, Interrupted, Journal, JournalError, Limits, Problem,
+    Problems, Run, RunOptions, RunStatus, Runner, Stop, Validator, WorkflowDirectories,
+    new_execution_id,
 };
 use serde::Serialize;
 
-use crate::arguments::{RunWorkflow, ValidateWorkflow};
+use super::runs;
+use crate::arguments::{Library, RunWorkflow, ValidateWorkflow};
 use crate::command::argument::Argument;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::report::nodes::Showing;
 use crate::report::output::{Output, Report};
 use crate::report::page::Page;
 use crate::report::table::Table;
@@ -38,18 +41,18 @@ pub(crate) fn validate(
 ) -> Result<Exit, Failure> {
     let registry = session.calling_registry()?;
     let file = text::path(&arguments.file);
-    let (checkup, exit) = match check(&arguments.file, &registry)? {
-        Ok(checked) => {
-            let warnings = checked.warnings().to_vec();
-            (Checkup::new(file, Vec::new(), warnings), Exit::Done)
-        }
-        Err(problems) => {
-            let found = Checkup::new(file, problems.errors, problems.warnings);
-            (found, Exit::Usage)
-        }
-    };
+    let library = library(&arguments.library, Some(&arguments.file), session);
+    let checkup =
+        match read(&arguments.file)?.and_then(|document| check(document, &registry, library)) {
+            Ok(checked) => Checkup::new(file, Vec::new(), checked.warnings().to_vec()),
+            Err(problems) => Checkup::new(file, problems.errors, problems.warnings),
+        };
     output.report(&checkup)?;
-    Ok(exit)
+    Ok(if checkup.valid {
+        Exit::Done
+    } else {
+        Exit::Usage
+    })
 }
 
 impl Checkup {
@@ -68,53 +71,201 @@ pub(crate) fn run(
     session: &Session,
     output: &Output,
 ) -> Result<Exit, Failure> {
+    match &arguments.resume {
+        Some(execution) => resume(arguments, execution, session, output),
+        None => begin(arguments, session, output),
+    }
+}
+
+/// A new run.
+fn begin(arguments: &RunWorkflow, session: &Session, output: &Output) -> Result<Exit, Failure> {
+    let Some(file) = &arguments.file else {
+        return Err(Failure::usage("no workflow is named"));
+    };
     let input = Argument::input(&arguments.input).read("--input")?;
     let registry = session.calling_registry()?;
-    let checked = match check(&arguments.file, &registry)? {
+    let library = library(&arguments.library, Some(file), session);
+    let checked = match read(file)?.and_then(|document| check(document, &registry, library)) {
         Ok(checked) => checked,
-        Err(problems) => {
-            let file = text::path(&arguments.file);
-            output.report(&Checkup::new(file, problems.errors, problems.warnings))?;
-            return Ok(Exit::Usage);
+        Err(problems) => return refused(&text::path(file), problems, output),
+    };
+    warn(&checked);
+    let journal = match arguments.no_journal {
+        true => None,
+        false => {
+            let journal = Journal::open(&runs::settings(session));
+            Some(journal.map_err(|error| {
+                runs::unusable(&error)
+                    .hint("`--no-journal` runs it without one, `runs` in `[workflows]` of floe.toml says where it is")
+            })?)
         }
     };
-    for warning in checked.warnings() {
-        tracing::warn!("{warning}");
-    }
-    let stop = Stop::new();
-    listen(&stop)?;
     let caller = &arguments.caller;
+    let execution = caller.execution_id.clone();
     let mut options = RunOptions::new()
-        .execution_id(caller.execution_id.clone().unwrap_or_else(new_id))
+        .execution_id(execution.unwrap_or_else(new_execution_id))
         .user(caller.user.clone().unwrap_or_default())
-        .env(arguments.env.iter().cloned())
-        .stop(stop)
-        .listener(|told| tracing::info!("{told}"));
+        .env(arguments.env.iter().cloned());
     if let Some(tenant) = &caller.tenant {
         options = options.tenant(tenant);
     }
     if arguments.keep_outputs {
         options = options.keep_outputs();
     }
-    let run = Runner::new(registry.clone(), checked).run(input, &options);
+    let showing = Showing::new(arguments.quiet, output);
+    let options = watched(options, &showing)?;
+    let runner = Runner::new(registry.clone(), checked);
+    let run = match &journal {
+        None => Ok(runner.run(input, &options)),
+        Some(journal) => runner.record(input, &options, journal),
+    };
+    conclude(run, &showing, &registry, journal.is_some(), output)
+}
+
+/// A run that was begun before.
+fn resume(
+    arguments: &RunWorkflow,
+    execution: &str,
+    session: &Session,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let journal =
+        Journal::find(&runs::settings(session)).map_err(|error| runs::unusable(&error))?;
+    runs::get(journal.as_ref(), execution)?;
+    let Some(journal) = journal else {
+        return Err(Failure::refused("no runs are on record"));
+    };
+    let interrupted = journal
+        .interrupted(execution)
+        .map_err(|error| runs::unusable(&error))?;
+    let registry = session.calling_registry()?;
+    let origin = interrupted.file();
+    let library = library(
+        &arguments.library,
+        arguments.file.as_deref().or(origin),
+        session,
+    );
+    let read = match &arguments.file {
+        Some(file) => read(file)?,
+        None => Document::read(interrupted.text(), interrupted.format(), &Limits::default()).map(
+            |document| match origin {
+                Some(file) => document.in_file(file),
+                None => document,
+            },
+        ),
+    };
+    let checked = match read.and_then(|document| check(document, &registry, library)) {
+        Ok(checked) => checked,
+        Err(problems) => {
+            let of = format!("the workflow of `{execution}`");
+            return refused(&of, problems, output);
+        }
+    };
+    warn(&checked);
+    if !arguments.repeat {
+        may_repeat(&interrupted, &checked, &registry)?;
+    }
+    let showing = Showing::new(arguments.quiet, output);
+    let options = watched(RunOptions::new(), &showing)?;
+    let run = Runner::new(registry.clone(), checked).resume(interrupted, &options);
+    conclude(run, &showing, &registry, true, output)
+}
+
+/// Refuses to repeat what had begun where it says of itself that twice is not once.
+fn may_repeat(
+    interrupted: &Interrupted,
+    checked: &Checked,
+    registry: &Registry,
+) -> Result<(), Failure> {
+    let nodes = &checked.workflow().nodes;
+    let begun = nodes
+        .iter()
+        .filter(|node| interrupted.unfinished().contains(&node.id));
+    let twice: Vec<String> = begun
+        .filter(|node| {
+            let facts = Executors::resolve(registry, &node.node_type);
+            facts.is_ok_and(|facts| facts.idempotent == Some(false))
+        })
+        .map(|node| format!("`{}` ({})", node.id, node.node_type))
+        .collect();
+    if twice.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} had begun when the run `{}` was cut off, and may have done what it does: calling it twice is not calling it once",
+        twice.join(", "),
+        interrupted.execution_id(),
+    );
+    Err(Failure::refused(message).hint("look at what it did; `--repeat` calls it again"))
+}
+
+fn refused(file: &str, problems: Problems, output: &Output) -> Result<Exit, Failure> {
+    output.report(&Checkup::new(
+        file.to_owned(),
+        problems.errors,
+        problems.warnings,
+    ))?;
+    Ok(Exit::Usage)
+}
+
+fn warn(checked: &Checked) {
+    for warning in checked.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The options with what is told of the run, and with Ctrl-C.
+fn watched(options: RunOptions, showing: &Arc<Showing>) -> Result<RunOptions, Failure> {
+    let stop = Stop::new();
+    listen(&stop, showing)?;
+    let told = showing.clone();
+    Ok(options.stop(stop).listener(move |news| told.tell(news)))
+}
+
+/// Tells what came of a run.
+fn conclude(
+    run: Result<Run, JournalError>,
+    showing: &Showing,
+    registry: &Registry,
+    is_on_record: bool,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    showing.end();
     registry.stop();
+    let run = run.map_err(|error| runs::unusable(&error))?;
     let exit = match run.status {
-        RunStatus::Success => Exit::Done,
+        RunStatus::Success if run.fault.is_none() => Exit::Done,
         RunStatus::TimedOut => Exit::Contained,
         _ => Exit::Failed,
     };
     if output.is_json() || exit != Exit::Done {
-        output.report(&Ran(run))?;
+        output.report(&Ran { is_on_record, run })?;
     } else {
         value::print(&run.output, output)?;
     }
     Ok(exit)
 }
 
-/// Reads a workflow and holds it against what there is.
-fn check(path: &Path, registry: &Registry) -> Result<Result<Checked, Problems>, Failure> {
-    let validate = |document| Validator::new(registry.clone()).validate(document);
-    Ok(read(path)?.and_then(validate))
+/// Where a workflow's others are.
+fn library(given: &Library, file: Option<&Path>, session: &Session) -> WorkflowDirectories {
+    let beside = file.map(|file| match file.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    });
+    let all = given.workflow_dir.iter().cloned().chain(beside);
+    let all = all.chain(session.workflows().directories.iter().cloned());
+    all.fold(WorkflowDirectories::new(), WorkflowDirectories::directory)
+}
+
+/// Holds a workflow against what there is.
+fn check(
+    document: Document,
+    registry: &Registry,
+    library: WorkflowDirectories,
+) -> Result<Checked, Problems> {
+    Validator::new(registry.clone())
+        .library(library)
+        .validate(document)
 }
 
 /// Reads a workflow, whatever is wrong with it but that it is none.
@@ -123,28 +274,24 @@ pub(super) fn read(path: &Path) -> Result<Result<Document, Problems>, Failure> {
     let content = fs::read_to_string(path).map_err(|error| {
         Failure::failed(format!("cannot read `{}`", text::path(path))).caused_by(&error)
     })?;
-    Ok(Document::read(&content, format, &Limits::default()))
+    let document = Document::read(&content, format, &Limits::default());
+    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Ok(document.map(|document| document.in_file(file)))
 }
 
 /// Has Ctrl-C stop the run, and a second one call off what runs.
-fn listen(stop: &Stop) -> Result<(), Failure> {
-    let (stop, twice) = (stop.clone(), AtomicBool::new(false));
+fn listen(stop: &Stop, showing: &Arc<Showing>) -> Result<(), Failure> {
+    let (stop, showing, twice) = (stop.clone(), showing.clone(), AtomicBool::new(false));
     let interrupted = move || {
         if twice.swap(true, Ordering::Relaxed) {
             stop.now();
         } else {
             stop.gracefully();
+            showing.say("stopping: no other node begins; Ctrl-C again calls off those that run");
         }
     };
     ctrlc::set_handler(interrupted)
         .map_err(|error| Failure::failed("Ctrl-C cannot be heard").caused_by(&error))
-}
-
-/// A name for a run that has none: when it was begun, and by which process.
-fn new_id() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let milliseconds = since.unwrap_or_default().as_millis();
-    format!("{milliseconds:x}-{:x}", std::process::id())
 }
 
 impl Report for Checkup {
@@ -162,12 +309,16 @@ impl Report for Checkup {
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Ran(Run);
+struct Ran {
+    #[serde(flatten)]
+    run: Run,
+    #[serde(skip)]
+    is_on_record: bool,
+}
 
 impl Report for Ran {
     fn render(&self, page: &mut Page) {
-        let run = &self.0;
+        let run = &self.run;
         let mut table = Table::new(["node", "status", "attempts", "took", "error"]);
         for (id, node) in &run.nodes {
             let error = node.error.as_ref().map(ToString::to_string);
@@ -175,7 +326,7 @@ impl Report for Ran {
                 text::plain(id),
                 node.status.to_string(),
                 node.attempts.to_string(),
-                format!("{:.1?}", node.duration),
+                text::time(node.duration),
                 text::plain(&error.unwrap_or_default()),
             ]);
         }
@@ -185,15 +336,21 @@ impl Report for Ran {
             .failed
             .as_ref()
             .map(|node| format!(" at `{}`", text::plain(node)));
-        let status = serde_json::to_value(run.status).unwrap_or_default();
-        let status = status.as_str().unwrap_or_default();
-        page.verdict(
-            run.status == RunStatus::Success,
-            &format!(
-                "{status}{} after {:.1?}",
-                failed.unwrap_or_default(),
-                run.duration
-            ),
+        let verdict = format!(
+            "{}{} after {}",
+            run.status,
+            failed.unwrap_or_default(),
+            text::time(run.duration)
         );
+        page.verdict(run.status == RunStatus::Success, &verdict);
+        if let Some(fault) = &run.fault {
+            page.line(&text::plain(fault));
+        }
+        if self.is_on_record && run.status != RunStatus::Success {
+            page.line(&text::plain(&format!(
+                "`floe run --resume {}` goes on with it.",
+                run.execution_id
+            )));
+        }
     }
 }

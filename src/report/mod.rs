@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod failure;
+pub(crate) mod nodes;
 pub(crate) mod output;
 pub(crate) mod page;
 pub(crate) mod places;

@@ -27,6 +27,7 @@ mod output;
 mod plugins;
 mod policy;
 mod quarantine;
+mod runs;
 mod sandbox;
 mod sign;
 mod start;

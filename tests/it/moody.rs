@@ -131,6 +131,17 @@ fn wait(_: &Moody, _: &Value, call: &CallContext<'_>) -> Result<Value> {
     }
 }
 
+/// Takes as long as it is told.
+fn once(_: &Moody, input: &Value, call: &CallContext<'_>) -> Result<Value> {
+    let milliseconds = input.get("ms").and_then(Value::as_u64).unwrap_or_default();
+    let end = std::time::Instant::now() + std::time::Duration::from_millis(milliseconds);
+    while std::time::Instant::now() < end {
+        call.checkpoint()?;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(Value::Null)
+}
+
 fn hangs(_: &Moody, _: &Value, _call: &CallContext<'_>) -> Result<Value> {
     hang()
 }
@@ -186,5 +197,6 @@ export_plugin! {
         "moody.rows" => rows,
         "moody.bytes" => bytes,
         "moody.nan" => nothing_to_write,
+        "moody.once" => once { idempotent: false },
     ],
 }

@@ -94,7 +94,7 @@ fn a_plugin_that_cannot_be_started_is_left_alone() {
     --- stdout
     kind  name  version  api  state  executors  file
     ───
-    compute  moody  0.1.0  1.0  quarantined  moody.well moody.fail moody.panic moody.wait moody.hang moody.blab moody.misfit moody.echo moody.rows moody.bytes moody.nan  plugins/libfloe_plugin_moody.so
+    compute  moody  0.1.0  1.0  quarantined  moody.well moody.fail moody.panic moody.wait moody.hang moody.blab moody.misfit moody.echo moody.rows moody.bytes moody.nan moody.once  plugins/libfloe_plugin_moody.so
 
     moody 0.1.0 is quarantined: left alone until [time], for failed starts: cannot start plugin `moody 0.1.0`: cannot wake up: the disk is gone
     `floe quarantine clear moody` lets it out before

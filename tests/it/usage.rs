@@ -36,7 +36,7 @@ fn usage_errors() {
     assert_seen!(sandbox.floe(["call", "a.b", "--timeout", "5"]), @r"
     exit 2
     --- stderr
-    error: invalid value '5' for '--timeout <DURATION>': `5` is not a time, expected a number above 0 and a unit such as `500ms`, `5s`, `2m` or `1h`
+    error: invalid value '5' for '--timeout <DURATION>': `5` is not a time, expected a number above 0 and a unit such as `500ms`, `5s`, `2m`, `1h` or `30d`
 
     For more information, try '--help'.
     ");

@@ -12,6 +12,7 @@ mod search;
 mod settings;
 mod tenants;
 mod trust;
+mod workflows;
 
 pub(crate) use self::effective::Effective;
 pub(crate) use self::environment::Environment;
@@ -21,3 +22,4 @@ pub use self::limits::{CircuitSettings, Deadlines, InstanceLimits};
 pub use self::search::{PATH_VARIABLE, STATE_VARIABLE, STORE_VARIABLE, is_privileged, search_path};
 pub(crate) use self::search::{default_state, default_store, variable};
 pub use self::settings::{SETTINGS_FILE, Settings, SettingsError};
+pub use self::workflows::WorkflowSettings;

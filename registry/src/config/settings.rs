@@ -18,6 +18,7 @@ use super::recovery::RecoveryTable;
 use super::search::default_state;
 use super::tenants::TenantsTable;
 use super::trust::TrustTable;
+use super::workflows::{WorkflowSettings, WorkflowsTable};
 use super::{CircuitSettings, Deadlines, InstanceLimits};
 use crate::admit::{QuarantineSettings, Trust, TrustSettings};
 use crate::discover::SearchDirectory;
@@ -141,6 +142,11 @@ const LONGEST: u64 = 16 << 20;
 ///
 /// [recovery.executors]
 /// "http.request" = ["fail"]
+///
+/// [workflows]
+/// directories = ["flows"]         # where workflows find those that they call
+/// runs = "runs"                   # the journal of runs; in the state directory, where it is left out
+/// sync = "checkpoint"             # or "always": each entry is on the disk before a run goes on
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a
@@ -180,6 +186,8 @@ pub struct Settings {
     pub tenants: TenantSettings,
     /// What is done when a call fails.
     pub recovery: RecoverySettings,
+    /// Where workflows are, and where their runs are put on record.
+    pub workflows: WorkflowSettings,
 }
 
 impl Default for Settings {
@@ -201,6 +209,7 @@ impl Default for Settings {
             audit: None,
             tenants: TenantSettings::default(),
             recovery: RecoverySettings::default(),
+            workflows: WorkflowSettings::default(),
         }
     }
 }
@@ -225,6 +234,7 @@ impl fmt::Debug for Settings {
             .field("audit", &self.audit)
             .field("tenants", &self.tenants)
             .field("recovery", &self.recovery)
+            .field("workflows", &self.workflows)
             .finish()
     }
 }
@@ -276,6 +286,7 @@ struct Document {
     audit: Option<AuditTable>,
     tenants: TenantsTable,
     recovery: RecoveryTable,
+    workflows: WorkflowsTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -384,6 +395,17 @@ impl Settings {
         })
     }
 
+    /// The directory of the journal of runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        match &self.state {
+            Some(state) => self.workflows.runs_in(state),
+            None => self
+                .workflows
+                .runs_in(&default_state(self.store.as_deref())),
+        }
+    }
+
     /// Reads the text of a settings file.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, String> {
         let document: Document = toml::from_str(text).map_err(|error| explain(&error, text))?;
@@ -446,6 +468,7 @@ impl Settings {
                     None => error.to_string(),
                 })?,
             recovery: document.recovery.settings(text)?,
+            workflows: document.workflows.settings(base),
             file: path.to_owned(),
         })
     }
