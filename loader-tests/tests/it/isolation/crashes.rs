@@ -225,7 +225,6 @@ fn one_that_is_killed_or_stopped_in_a_large_value_takes_that_call_alone() {
     scene.install("there", &Library::of(Fixture::Probe).named("there"));
     scene.isolation(workers());
     let input = Value::Bytes(vec![7; 16 << 20].into());
-    let soon = CallOptions::new().timeout(Duration::from_secs(1));
     for round in 0..12 {
         let registry = patient(&scene).build().unwrap();
         // What comes after it finds memory that is kept.
@@ -233,6 +232,7 @@ fn one_that_is_killed_or_stopped_in_a_large_value_takes_that_call_alone() {
         let worker = registry.stats().workers.live[0].process;
         let worker = Pid::from_raw(i32::try_from(worker).unwrap()).unwrap();
         let signal = [Signal::KILL, Signal::STOP][round % 2];
+        let soon = CallOptions::new().timeout(Duration::from_secs(1));
         let called = thread::scope(|scope| {
             let called = scope.spawn(|| registry.call_with("there.echo", &input, &soon));
             // Another moment of it each time.

@@ -69,12 +69,13 @@ fn what_large_values_leave_behind_is_given_back() {
         live.first().and_then(|worker| worker.memory_bytes)
     };
     assert!(echo(&Value::Null));
-    let before = memory().unwrap();
     let large = Value::Bytes(vec![7; LENGTH].into());
     for _ in 0..3 {
         assert!(echo(&large));
     }
-    wait::until(|| memory().is_some_and(|now| now < before + LENGTH as u64 / 2));
+    let most = memory().unwrap();
+    // What both sides have mapped, at the least; of what it has freed the C library keeps what it likes.
+    wait::until(|| memory().is_some_and(|now| now + LENGTH as u64 <= most));
     // It is there again when it is needed.
     assert!(echo(&large));
 }

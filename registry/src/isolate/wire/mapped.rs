@@ -160,8 +160,8 @@ impl AsFd for Shared {
     }
 }
 
-/// Gives what this process has freed back to the system: the C library keeps what large values were in, so that
-/// the next ones find it warm, on each thread, and without end.
+/// Gives what this process has freed back to the system, as far as the C library lets go of it: of the memory that is
+/// a thread's own, it keeps what lies at the end.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
