@@ -54,7 +54,10 @@ impl Executors for Known {
 /// The most memory that this process has had, in bytes.
 fn most() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
     let kilobytes: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kilobytes << 10
 }
@@ -94,8 +97,13 @@ fn a_long_run_holds_what_is_needed_still() {
     // Nor does who reads it all again.
     let db = rusqlite::Connection::open(directory.path().join("journal.db")).unwrap();
     db.execute_batch("DELETE FROM entries WHERE what IN (0, 4) AND attempts IS NOT NULL AND node IS NULL; DELETE FROM entries WHERE node = 'n9999'").unwrap();
-    let run = runner.resume(journal.interrupted("r").unwrap(), &RunOptions::new()).unwrap();
-    assert_eq!((run.status, run.fault.as_deref()), (RunStatus::Success, None));
+    let run = runner
+        .resume(journal.interrupted("r").unwrap(), &RunOptions::new())
+        .unwrap();
+    assert_eq!(
+        (run.status, run.fault.as_deref()),
+        (RunStatus::Success, None)
+    );
     assert!(is_last(&run.output));
     let held = most() - before;
     assert!(held < 80 << 20, "{held} bytes");

@@ -23,6 +23,11 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
+    /// How many are inside now.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
     /// How often each node was called.
     pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();

@@ -5,6 +5,7 @@
 mod called;
 mod calling;
 mod diagram;
+mod edges;
 mod fake;
 mod forms;
 mod garbage;

@@ -1,9 +1,10 @@
 //! Random graphs, held against an interpreter that runs one node after the other.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use floe_registry::api::{Value, value};
-use floe_workflow::RunOptions;
+use floe_workflow::{NodeStatus, RunOptions, Stop};
 use proptest::prelude::*;
 
 use crate::fake::runner;
@@ -143,5 +144,39 @@ proptest! {
         let again = runner.run(Value::Null, &options);
         let outputs = |run: &floe_workflow::Run| run.nodes.values().map(|node| node.output.clone()).collect::<Vec<_>>();
         prop_assert_eq!(outputs(&run), outputs(&again));
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_somewhere_leaves_nothing_running(
+        shapes in shapes(),
+        concurrency in 1_u32..6,
+        after in 0_usize..12,
+        now in any::<bool>(),
+    ) {
+        let runner = runner(&text(&shapes, concurrency));
+        let (stop, seen) = (Stop::new(), AtomicUsize::new(0));
+        let switch = stop.clone();
+        let options = RunOptions::new().keep_outputs().stop(stop.clone()).listener(move |_| {
+            if seen.fetch_add(1, Ordering::SeqCst) == after {
+                if now { switch.now() } else { switch.gracefully() }
+            }
+        });
+        let run = runner.run(Value::Null, &options);
+        prop_assert_eq!(runner.caller().inside(), 0);
+        let called = runner.caller().calls.lock().unwrap().len();
+        std::thread::yield_now();
+        prop_assert_eq!(runner.caller().calls.lock().unwrap().len(), called);
+        // What ended is what would have become of it; the rest did not begin, or was called off.
+        let expected = interpret(&shapes);
+        for (at, (status, output)) in expected.iter().enumerate() {
+            let node = &run.nodes[&format!("n{at}")];
+            match node.status {
+                NodeStatus::NotRun | NodeStatus::Cancelled => prop_assert!(stop.is_on()),
+                ended => {
+                    prop_assert_eq!(ended.as_str(), *status, "n{}", at);
+                    prop_assert_eq!(node.output.as_deref(), output.as_ref(), "n{}", at);
+                }
+            }
+        }
     }
 }
