@@ -245,19 +245,28 @@ impl Journal {
 
     /// Begins a new run.
     pub(crate) fn begin(&self, begun: &Begun<'_>) -> Result<Recording, JournalError> {
-        let number = self.0.writer.with(|db| store::begin(db, begun))?;
-        let lease = self.lease(number, begun.execution_id)?;
+        let hold = |number| self.lease(number, begun.execution_id);
+        let (number, lease) = self.0.writer.with(|db| store::begin(db, begun, hold))?;
         let recording = Recording::new(self.clone(), lease, number, Past::default());
         recording.begin_attempt()?;
         Ok(recording)
     }
 
-    /// Begins a run, or goes on with it where it is on record already: that of a workflow which another one calls.
-    pub(crate) fn take_up(&self, begun: &Begun<'_>) -> Result<Recording, JournalError> {
+    /// Begins a run that another one calls, or goes on with it where it is on record already; with what it was begun
+    /// with, if so.
+    pub(crate) fn take_up(
+        &self,
+        begun: &Begun<'_>,
+    ) -> Result<(Recording, Option<Value>), JournalError> {
         let known = (self.0.writer).with(|db| store::run(db, begun.execution_id))?;
         let Some(run) = known else {
-            return self.begin(begun);
+            return Ok((self.begin(begun)?, None));
         };
+        if run.called_by.as_deref() != begun.called_by {
+            return Err(JournalError::Exists {
+                execution_id: run.execution_id,
+            });
+        }
         if run.text != begun.text {
             return Err(JournalError::OtherWorkflow {
                 execution_id: run.execution_id,
@@ -266,7 +275,9 @@ impl Journal {
         }
         let lease = self.lease(run.number, begun.execution_id)?;
         // One that ended well gives what it gave.
-        Interrupted::new(self.clone(), lease, run)?.into_recording()
+        let interrupted = Interrupted::new(self.clone(), lease, run)?;
+        let input = interrupted.input().clone();
+        Ok((interrupted.into_recording()?, Some(input)))
     }
 
     fn lookup(&self, execution_id: &str) -> Result<store::Run, JournalError> {
@@ -297,9 +308,13 @@ impl Journal {
         })
     }
 
-    fn summary(&self, run: store::Run) -> Result<RunSummary, JournalError> {
-        let number = run.number;
-        run.into_summary(|| Lease::is_held(&self.0.directory, number))
+    fn summary(&self, mut run: store::Run) -> Result<RunSummary, JournalError> {
+        let is_held = run.over.is_none() && Lease::is_held(&self.0.directory, run.number);
+        if run.over.is_none() && !is_held {
+            // It may have ended since it was looked at.
+            run = self.0.writer.with(|db| Ok(store::stand(db, run)?))?;
+        }
+        run.into_summary(is_held)
     }
 
     fn note(&self, row: Row) -> Ticket {

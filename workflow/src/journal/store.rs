@@ -201,15 +201,12 @@ impl Run {
         }
     }
 
-    pub(super) fn into_summary(
-        self,
-        is_held: impl FnOnce() -> bool,
-    ) -> Result<RunSummary, JournalError> {
+    pub(super) fn into_summary(self, is_held: bool) -> Result<RunSummary, JournalError> {
         let over = self.over()?;
         let status = match over {
             // Whoever goes on with it has said so.
             Some((status, _)) => RecordStatus::Ended(status),
-            None if is_held() => RecordStatus::Running,
+            None if is_held => RecordStatus::Running,
             None => RecordStatus::Interrupted,
         };
         Ok(RunSummary {
@@ -336,8 +333,12 @@ fn found(db: &Connection, file: &Path, application: i32, version: i32) -> Result
     }))
 }
 
-/// Begins a run, and gives its number.
-pub(super) fn begin(db: &Connection, begun: &Begun<'_>) -> Result<i64, Fault> {
+/// Begins a run. Nobody sees it before it is held.
+pub(super) fn begin<T>(
+    db: &mut Connection,
+    begun: &Begun<'_>,
+    hold: impl FnOnce(i64) -> Result<T, JournalError>,
+) -> Result<(i64, T), Fault> {
     let unfit = |why| JournalError::Unfit {
         node: "the run's input".to_owned(),
         why,
@@ -349,9 +350,17 @@ pub(super) fn begin(db: &Connection, begun: &Begun<'_>) -> Result<i64, Fault> {
         .collect();
     let env = encoding::encode(&Value::List(names)).map_err(unfit)?;
     let input = encoding::encode(begun.input).map_err(unfit)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let inserted = insert_run(&change, begun, &env, &input)?;
+    let held = hold(inserted)?;
+    change.commit()?;
+    Ok((inserted, held))
+}
+
+fn insert_run(db: &Connection, begun: &Begun<'_>, env: &[u8], input: &[u8]) -> Result<i64, Fault> {
     let format = match begun.format {
         Format::Yaml => "yaml",
-        _ => "json",
+        Format::Json => "json",
     };
     let mut insert = db.prepare_cached(
         "INSERT INTO runs (execution_id, called_by, workflow, version, tenant, user, env, \
@@ -461,7 +470,7 @@ pub(super) fn run(db: &Connection, execution_id: &str) -> Result<Option<Run>, Fa
 }
 
 /// How a run stands: which attempt the last one is, and how that ended.
-fn stand(db: &Connection, mut run: Run) -> rusqlite::Result<Run> {
+pub(super) fn stand(db: &Connection, mut run: Run) -> rusqlite::Result<Run> {
     let mut select = db.prepare_cached(
         "SELECT what, attempts, status, at FROM entries \
          WHERE place >= ? AND place < ? AND what IN (0, 4) ORDER BY place DESC LIMIT 1",

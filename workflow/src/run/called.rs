@@ -37,16 +37,18 @@ pub(super) fn run<C: Caller>(
         return Err(Failure::new(ErrorKind::DisabledForTenant, why));
     }
     let options = options(by.options, place, tenant);
-    let input = Arc::new(input.clone());
-    let recording = match by.recording {
-        None => None,
+    let (recording, before) = match by.recording {
+        None => (None, None),
         Some(recording) => {
             let calling = by.options.execution_id.as_str();
-            let begun = program.begun(&input, &options, Some(calling));
+            let begun = program.begun(input, &options, Some(calling));
             let taken_up = recording.journal().take_up(&begun);
-            Some(taken_up.map_err(|error| unrecorded(&error))?)
+            let (recording, before) = taken_up.map_err(|error| unrecorded(&error))?;
+            (Some(recording), before)
         }
     };
+    // What has ended of it came of what it was begun with.
+    let input = Arc::new(before.unwrap_or_else(|| input.clone()));
     let run = crew::work(&Job {
         caller: by.caller,
         program,

@@ -279,3 +279,59 @@ fn one_that_was_changed_meanwhile_is_not_gone_on_with() {
         error.message
     );
 }
+
+#[test]
+fn a_run_of_somebody_elses_is_not_taken_for_one_that_was_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&JournalSettings::new(directory.path())).unwrap();
+    let own = RunOptions::new().execution_id("r/first");
+    runner(ADD, &[])
+        .record(value!({"n": 100}), &own, &journal)
+        .unwrap();
+    let options = RunOptions::new().execution_id("r");
+    let run = runner(MAIN, &[ADD])
+        .record(value!({"n": 1}), &options, &journal)
+        .unwrap();
+    let error = run.nodes["first"].error.as_ref().unwrap();
+    assert!(
+        error
+            .message
+            .starts_with("there is a run called `r/first` already"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn what_is_gone_on_with_keeps_what_it_was_begun_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&JournalSettings::new(directory.path())).unwrap();
+    let text = MAIN.replace("n: '{{ input.n }}'", "n: '{{ context.attempt }}'");
+    let add = ADD.replace(
+        "{ id: two, node_type: set,",
+        "{ id: two, node_type: wait, parameters: { duration: '{{ \"1h\" if context.attempt == 1 else \"1ms\" }}' }, needs: [one] }\n  - { id: three, node_type: set,",
+    ).replace("needs: [one], parameters: { values", "needs: [two], parameters: { values");
+    let stop = Stop::new();
+    let switch = stop.clone();
+    let options = RunOptions::new()
+        .execution_id("r")
+        .stop(stop)
+        .listener(move |told| {
+            if told.node() == "first/two" {
+                switch.now();
+            }
+        });
+    let run = runner(&text, &[&add])
+        .record(Value::Null, &options, &journal)
+        .unwrap();
+    assert_eq!(run.status, RunStatus::Cancelled);
+    let interrupted = journal.interrupted("r").unwrap();
+    let run = runner(&text, &[&add])
+        .resume(interrupted, &RunOptions::new())
+        .unwrap();
+    assert_eq!(
+        run.output,
+        value!({"n": 3}),
+        "1 and two, not 2 and two: {run:?}"
+    );
+}
