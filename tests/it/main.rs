@@ -15,6 +15,7 @@ mod call;
 mod configured;
 mod doctor;
 mod elf;
+mod examples;
 mod graph;
 mod health;
 mod inspect;

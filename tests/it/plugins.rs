@@ -1,4 +1,4 @@
-//! Real plugins, made by `floe new` and built once for all tests.
+//! Real plugins, made by `floe new` or the repository's own, built once for all tests.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
@@ -50,22 +50,52 @@ pub(crate) fn directory_of_crashy() -> &'static str {
     DIRECTORY.to_str().unwrap()
 }
 
+/// The directory of this repository's own plugins that the examples use.
+pub(crate) fn directory_of_examples() -> &'static str {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let plugins = ["file", "fragile", "jq", "sqlite", "std", "text"];
+        let _building = ONE_AT_A_TIME.lock();
+        let root = root();
+        let packages = plugins.map(|name| format!("--package=floe-plugin-{name}"));
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+        cargo(&root, workspace, "build", &packages);
+        let installed = root.join("installed-examples");
+        for name in plugins {
+            copy(&root, name, &installed);
+        }
+        installed
+    });
+    DIRECTORY.to_str().unwrap()
+}
+
+/// Tests run at once, and what is built in one directory is built one after the other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Where plugins are built.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-of-floe-new")
+}
+
 /// Builds plugins, and copies them into a directory.
 fn install(directory: &str, plugins: &[(&str, Option<&str>)]) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _building = ONE_AT_A_TIME.lock();
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins-of-floe-new");
+    let root = root();
     let installed = root.join(directory);
-    fs::create_dir_all(&installed).unwrap();
     for (name, source) in plugins {
         build(&root, name, *source);
-        let file = format!("{DLL_PREFIX}floe_plugin_{name}{DLL_SUFFIX}");
-        // Renamed into place: another run of the tests may use the old one now.
-        let copy = installed.join(format!("{file}.{}", std::process::id()));
-        fs::copy(root.join("target/debug").join(&file), &copy).unwrap();
-        fs::rename(copy, installed.join(file)).unwrap();
+        copy(&root, name, &installed);
     }
     installed
+}
+
+/// Puts a plugin that was built into a directory.
+fn copy(root: &Path, name: &str, installed: &Path) {
+    fs::create_dir_all(installed).unwrap();
+    let file = format!("{DLL_PREFIX}floe_plugin_{name}{DLL_SUFFIX}");
+    // Renamed into place: another run of the tests may use the old one now.
+    let copy = installed.join(format!("{file}.{}", std::process::id()));
+    fs::copy(root.join("target/debug").join(&file), &copy).unwrap();
+    fs::rename(copy, installed.join(file)).unwrap();
 }
 
 /// Makes a plugin's crate, puts another source in it, if there is one, and builds it below a directory,
@@ -102,20 +132,29 @@ fn build(root: &Path, name: &str, source: Option<&str>) {
         Some(_) => &["build"],
     };
     for verb in verbs {
-        let built = Command::new(env!("CARGO"))
-            .arg(verb)
-            .arg("--target-dir")
-            .arg(root.join("target"))
-            .current_dir(&package)
-            .env_remove("CARGO_BUILD_TARGET")
-            // Small files: each is hashed by each test, by a program that is not optimized.
-            .env("CARGO_PROFILE_DEV_DEBUG", "none")
-            .env("CARGO_PROFILE_DEV_STRIP", "symbols")
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success(), "cargo {verb} of `{name}`: {told}");
+        cargo(root, &package, verb, &[]);
     }
+}
+
+/// Runs cargo in a package, or a workspace.
+fn cargo(root: &Path, package: &Path, verb: &str, arguments: &[String]) {
+    let built = Command::new(env!("CARGO"))
+        .arg(verb)
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(root.join("target"))
+        .current_dir(package)
+        .env_remove("CARGO_BUILD_TARGET")
+        // Small files: each is hashed by each test, by a program that is not optimized.
+        .env("CARGO_PROFILE_DEV_DEBUG", "none")
+        .env("CARGO_PROFILE_DEV_STRIP", "symbols")
+        .output()
+        .unwrap();
+    let (told, package) = (String::from_utf8_lossy(&built.stderr), package.display());
+    assert!(
+        built.status.success(),
+        "cargo {verb} in `{package}`: {told}"
+    );
 }
 
 /// Writes a file where it has another content, as cargo builds again what is newer; says whether it had.

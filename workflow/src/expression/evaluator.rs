@@ -79,7 +79,10 @@ impl<'a> Evaluator<'a> {
                 "steps",
                 "write the step's id after it, as in `steps.fetch.output`",
             ),
-            Held::Step(_) => ("a step", "write `output`, `status` or `error` after it"),
+            Held::Step(_) => (
+                "a step",
+                "write `output`, `status`, `error`, `attempts` or `recovered_by` after it",
+            ),
             Held::Env => ("env", "write a variable's name after it, as in `env.HOME`"),
             Held::Loop(..) => (
                 "loop",

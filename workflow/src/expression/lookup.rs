@@ -101,6 +101,8 @@ impl<'a> Evaluator<'a> {
                 Some(error) => Held::Scope(Node::new(error)),
                 None => Held::Made(().into()),
             }),
+            "attempts" => Ok(Held::Made(steps.attempts(id).into())),
+            "recovered_by" => Ok(Held::Made(steps.recovered_by(id).into())),
             "output" => match steps.output(id) {
                 Some(output) => Ok(Held::Scope(Node::new(output))),
                 None => Err(ExpressionError::missing(
@@ -114,7 +116,11 @@ impl<'a> Evaluator<'a> {
             },
             _ => Err(ExpressionError {
                 missing: false,
-                ..self.undefined(expr, name, ["output", "status", "error"])
+                ..self.undefined(
+                    expr,
+                    name,
+                    ["output", "status", "error", "attempts", "recovered_by"],
+                )
             }),
         }
     }

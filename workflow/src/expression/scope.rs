@@ -19,6 +19,18 @@ pub trait Steps {
 
     /// Why a step failed, if it did.
     fn error(&self, id: &str) -> Option<Arc<Value>>;
+
+    /// How often executors were called for a step so far.
+    fn attempts(&self, id: &str) -> u32 {
+        let _ = id;
+        0
+    }
+
+    /// By what a step was recovered, if it was.
+    fn recovered_by(&self, id: &str) -> Option<&str> {
+        let _ = id;
+        None
+    }
 }
 
 /// What a run offers to expressions, by name.

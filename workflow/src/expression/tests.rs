@@ -67,6 +67,18 @@ impl Steps for Run {
     fn error(&self, id: &str) -> Option<Arc<Value>> {
         (id == "load").then(|| Arc::new(value!({"message": "no disk"})))
     }
+
+    fn attempts(&self, id: &str) -> u32 {
+        match id {
+            "fetch" => 2,
+            "load" => 3,
+            _ => 0,
+        }
+    }
+
+    fn recovered_by(&self, id: &str) -> Option<&str> {
+        (id == "fetch").then_some("retry")
+    }
 }
 
 pub(super) fn scope(run: &Run) -> Scope<'_> {

@@ -311,11 +311,13 @@ impl<'a, C: Caller> Crew<'a, C> {
         let cell = |node: usize| &state.board.cells[node];
         let asks = program.prepared.steps[index].asks.iter();
         let steps = asks.map(|&asked| {
-            let cell = cell(asked);
+            let (cell, course) = (cell(asked), &state.courses[asked]);
             let before = Before {
                 status: cell.status,
                 output: cell.output.clone(),
                 failure: cell.failure.clone(),
+                attempts: course.attempts,
+                recovered_by: course.recovered_by.clone(),
             };
             (self.node(asked).id.clone(), before)
         });

@@ -34,6 +34,8 @@ pub(super) struct Before {
     pub(super) status: Option<NodeStatus>,
     pub(super) output: Option<Arc<Value>>,
     pub(super) failure: Option<Failure>,
+    pub(super) attempts: u32,
+    pub(super) recovered_by: Option<String>,
 }
 
 impl Steps for Seen {
@@ -53,6 +55,14 @@ impl Steps for Seen {
     fn error(&self, id: &str) -> Option<Arc<Value>> {
         let failure = self.steps.get(id)?.failure.as_ref()?;
         Some(Arc::new(failure.to_value()))
+    }
+
+    fn attempts(&self, id: &str) -> u32 {
+        self.steps.get(id).map_or(0, |before| before.attempts)
+    }
+
+    fn recovered_by(&self, id: &str) -> Option<&str> {
+        self.steps.get(id)?.recovered_by.as_deref()
     }
 }
 

@@ -52,6 +52,11 @@ nodes:
   - id: a
     node_type: test.flaky
     recovery: [{ retry: { attempts: 3, initial: 1ms } }]
+  - id: told
+    node_type: set
+    needs: [a]
+    parameters:
+      values: { gave: '{{ steps.a.output }}', attempts: '{{ steps.a.attempts }}', by: '{{ steps.a.recovered_by }}' }
 ");
     assert_eq!(run.status, RunStatus::Success);
     let node = &run.nodes["a"];
@@ -60,5 +65,6 @@ nodes:
         (node.attempts, node.recovered_by.as_deref()),
         (3, Some("retry"))
     );
-    assert_eq!(run.output, value!("at last"));
+    let told = value!({"gave": "at last", "attempts": 3, "by": "retry"});
+    assert_eq!(run.output, told);
 }

@@ -55,7 +55,7 @@ fn what_is_undefined_is_named_with_the_nearest() {
         ),
         (
             "{{ steps.fetch }}",
-            "write `output`, `status` or `error` after it",
+            "write `output`, `status`, `error`, `attempts` or `recovered_by` after it",
         ),
         ("{{ env }}", "write a variable's name after it"),
         ("{{ {'a': 1}.b }}", "use one of `a`"),

@@ -161,6 +161,10 @@ fn operators_and_filters() {
     check("{{ steps.load.error.message }}", "no disk");
     check("{{ steps.fetch.error is none }}", true);
     check("{{ steps.load.status }}", "failed");
+    check("{{ steps.load.attempts }}", 3);
+    check("{{ steps.later.attempts }}", 0);
+    check("{{ steps.fetch.recovered_by }}", "retry");
+    check("{{ steps.load.recovered_by is none }}", true);
     check("{{ {'a': 1} | tojson }}", "{\"a\":1}");
     check("{{ none or 3 }}", 3);
     check(
