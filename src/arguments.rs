@@ -48,7 +48,7 @@ Environment:
   FLOE_PLUGIN_PATH         more directories with plugins
   FLOE_PLUGINS__NAME__KEY  one key of a plugin's configuration, such as FLOE_PLUGINS__SQLITE__PATH
   FLOE_STORE               where private, verified copies of plugins are kept
-  FLOE_STATE               where schemas, and what is quarantined, are remembered
+  FLOE_STATE               where schemas, what is quarantined, and runs of workflows are remembered
   FLOE_WORKER              the program that plugins run in, where they run in processes of their own
   FLOE_KEY_PASSWORD        the password of a secret key, where nobody can type it
   FLOE_LOG                 the log's filter, such as debug or warn,floe_registry=debug
@@ -549,6 +549,9 @@ pub(crate) struct RunsArguments {
     /// How many of the last runs are listed, the newest first
     #[arg(long, short = 'n', value_name = "N", default_value = "20")]
     pub(crate) lines: NonZeroUsize,
+    /// Lists also the runs that other runs called
+    #[arg(long)]
+    pub(crate) all: bool,
     #[command(flatten)]
     after: Global,
     #[command(subcommand)]

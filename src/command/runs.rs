@@ -1,7 +1,5 @@
 //! `floe runs`: what is on record of the runs of workflows.
 
-use std::num::NonZeroUsize;
-
 use floe_workflow::{
     Journal, JournalError, JournalSettings, JournalSync, NodeRecord, RecordStatus, RunRecord,
     RunStatus, RunSummary,
@@ -40,7 +38,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let journal = Journal::find(&settings(session)).map_err(|error| unusable(&error))?;
     match &arguments.action {
-        None => list(journal.as_ref(), arguments.lines, output)?,
+        None => list(journal.as_ref(), arguments, output)?,
         Some(RunsAction::Show(arguments)) => {
             let record = get(journal.as_ref(), &arguments.own.execution)?;
             output.report(&Shown(record))?;
@@ -73,12 +71,13 @@ pub(super) fn settings(session: &Session) -> JournalSettings {
 /// A failure of the journal's, as the command reports it.
 pub(super) fn unusable(error: &JournalError) -> Failure {
     let failure = match error {
-        JournalError::Unknown { .. } | JournalError::Held { .. } | JournalError::Ended { .. } => {
-            Failure::refused(error.to_string())
-        }
-        JournalError::Exists { .. } | JournalError::OtherWorkflow { .. } => {
-            Failure::usage(error.to_string())
-        }
+        JournalError::Unknown { .. }
+        | JournalError::Held { .. }
+        | JournalError::Ended { .. }
+        | JournalError::Called { .. } => Failure::refused(error.to_string()),
+        JournalError::Exists { .. }
+        | JournalError::OtherWorkflow { .. }
+        | JournalError::Name { .. } => Failure::usage(error.to_string()),
         _ => Failure::failed(error.to_string()),
     };
     failure.caused_by(error)
@@ -87,20 +86,31 @@ pub(super) fn unusable(error: &JournalError) -> Failure {
 /// What is on record of a run.
 pub(super) fn get(journal: Option<&Journal>, execution: &str) -> Result<RunRecord, Failure> {
     let Some(journal) = journal else {
-        let none = JournalError::Unknown {
-            execution_id: execution.to_owned(),
-            known: Vec::new(),
-        };
-        return Err(unusable(&none));
+        return Err(unusable(&unknown(execution)));
     };
     journal.run(execution).map_err(|error| unusable(&error))
 }
 
-fn list(journal: Option<&Journal>, most: NonZeroUsize, output: &Output) -> Result<(), Failure> {
+/// Says that there is no such run, where there is none at all.
+fn unknown(execution: &str) -> JournalError {
+    JournalError::Unknown {
+        execution_id: execution.to_owned(),
+        known: Vec::new(),
+    }
+}
+
+fn list(
+    journal: Option<&Journal>,
+    arguments: &RunsArguments,
+    output: &Output,
+) -> Result<(), Failure> {
+    let most = arguments.lines.get();
     let runs = match journal {
-        Some(journal) => journal.runs(most.get()).map_err(|error| unusable(&error))?,
-        None => Vec::new(),
+        Some(journal) if arguments.all => journal.all_runs(most),
+        Some(journal) => journal.runs(most),
+        None => Ok(Vec::new()),
     };
+    let runs = runs.map_err(|error| unusable(&error))?;
     output.report(&Listed { runs })
 }
 
@@ -137,10 +147,16 @@ fn forget(
         }
     }
     for execution in &arguments.executions {
-        get(journal, execution)?;
-        if let Some(journal) = journal {
-            let done = journal.forget(execution);
-            forgotten += done.map_err(|error| unusable(&error))?;
+        let Some(journal) = journal else {
+            return Err(unusable(&unknown(execution)));
+        };
+        match journal.forget(execution) {
+            Ok(count) => forgotten += count,
+            Err(error) if forgotten == 0 => return Err(unusable(&error)),
+            Err(error) => {
+                let so_far = text::count(forgotten, "run");
+                return Err(unusable(&error).hint(format!("{so_far} before it: taken out")));
+            }
         }
     }
     output.report(&Forgotten { forgotten })

@@ -1,6 +1,7 @@
 //! `floe validate` and `floe run`.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use floe_workflow::{
 use serde::Serialize;
 
 use super::runs;
-use crate::arguments::{Library, RunWorkflow, ValidateWorkflow};
+use crate::arguments::{RunWorkflow, ValidateWorkflow};
 use crate::command::argument::Argument;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,7 +42,8 @@ pub(crate) fn validate(
 ) -> Result<Exit, Failure> {
     let registry = session.calling_registry()?;
     let file = text::path(&arguments.file);
-    let library = library(&arguments.library, Some(&arguments.file), session);
+    let given = arguments.library.workflow_dir.iter().cloned();
+    let library = library(given, Some(&arguments.file), session);
     let checkup =
         match read(&arguments.file)?.and_then(|document| check(document, &registry, library)) {
             Ok(checked) => Checkup::new(file, Vec::new(), checked.warnings().to_vec()),
@@ -84,7 +86,8 @@ fn begin(arguments: &RunWorkflow, session: &Session, output: &Output) -> Result<
     };
     let input = Argument::input(&arguments.input).read("--input")?;
     let registry = session.calling_registry()?;
-    let library = library(&arguments.library, Some(file), session);
+    let directories = absolute(&arguments.library.workflow_dir);
+    let library = library(directories.iter().cloned(), Some(file), session);
     let checked = match read(file)?.and_then(|document| check(document, &registry, library)) {
         Ok(checked) => checked,
         Err(problems) => return refused(&text::path(file), problems, output),
@@ -105,7 +108,8 @@ fn begin(arguments: &RunWorkflow, session: &Session, output: &Output) -> Result<
     let mut options = RunOptions::new()
         .execution_id(execution.unwrap_or_else(new_execution_id))
         .user(caller.user.clone().unwrap_or_default())
-        .env(arguments.env.iter().cloned());
+        .env(arguments.env.iter().cloned())
+        .directories(directories);
     if let Some(tenant) = &caller.tenant {
         options = options.tenant(tenant);
     }
@@ -140,11 +144,9 @@ fn resume(
         .map_err(|error| runs::unusable(&error))?;
     let registry = session.calling_registry()?;
     let origin = interrupted.file();
-    let library = library(
-        &arguments.library,
-        arguments.file.as_deref().or(origin),
-        session,
-    );
+    let given = arguments.library.workflow_dir.iter().cloned();
+    let all = given.chain(interrupted.directories().iter().cloned());
+    let library = library(all, arguments.file.as_deref().or(origin), session);
     let read = match &arguments.file {
         Some(file) => read(file)?,
         None => Document::read(interrupted.text(), interrupted.format(), &Limits::default()).map(
@@ -177,22 +179,29 @@ fn may_repeat(
     checked: &Checked,
     registry: &Registry,
 ) -> Result<(), Failure> {
-    let nodes = &checked.workflow().nodes;
-    let begun = nodes
+    let repeated = interrupted
+        .repeated(checked)
+        .map_err(|error| runs::unusable(&error))?;
+    let is_once = |node_type: &str| {
+        let facts = Executors::resolve(registry, node_type);
+        facts.is_ok_and(|facts| facts.idempotent == Some(false))
+    };
+    let twice: Vec<String> = repeated
         .iter()
-        .filter(|node| interrupted.unfinished().contains(&node.id));
-    let twice: Vec<String> = begun
-        .filter(|node| {
-            let facts = Executors::resolve(registry, &node.node_type);
-            facts.is_ok_and(|facts| facts.idempotent == Some(false))
+        .filter(|repeated| is_once(&repeated.node_type))
+        .map(|repeated| {
+            let of = match repeated.execution_id == interrupted.execution_id() {
+                true => String::new(),
+                false => format!(" of `{}`", repeated.execution_id),
+            };
+            format!("`{}`{of} ({})", repeated.node, repeated.node_type)
         })
-        .map(|node| format!("`{}` ({})", node.id, node.node_type))
         .collect();
     if twice.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "{} had begun when the run `{}` was cut off, and may have done what it does: calling it twice is not calling it once",
+        "{} had begun in the run `{}`, and may have done what it does: calling it twice is not calling it once",
         twice.join(", "),
         interrupted.execution_id(),
     );
@@ -247,14 +256,24 @@ fn conclude(
 }
 
 /// Where a workflow's others are.
-fn library(given: &Library, file: Option<&Path>, session: &Session) -> WorkflowDirectories {
+fn library(
+    given: impl Iterator<Item = PathBuf>,
+    file: Option<&Path>,
+    session: &Session,
+) -> WorkflowDirectories {
     let beside = file.map(|file| match file.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     });
-    let all = given.workflow_dir.iter().cloned().chain(beside);
+    let all = given.chain(beside);
     let all = all.chain(session.workflows().directories.iter().cloned());
     all.fold(WorkflowDirectories::new(), WorkflowDirectories::directory)
+}
+
+/// The same directories from wherever they are looked for later.
+fn absolute(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    directories.iter().map(absolute).collect()
 }
 
 /// Holds a workflow against what there is.
@@ -271,10 +290,16 @@ fn check(
 /// Reads a workflow, whatever is wrong with it but that it is none.
 pub(super) fn read(path: &Path) -> Result<Result<Document, Problems>, Failure> {
     let format = Format::of(path).unwrap_or(Format::Json);
-    let content = fs::read_to_string(path).map_err(|error| {
-        Failure::failed(format!("cannot read `{}`", text::path(path))).caused_by(&error)
-    })?;
-    let document = Document::read(&content, format, &Limits::default());
+    let limits = Limits::default();
+    let mut content = String::new();
+    // A little more than may be, so that who reads it sees that it is too long.
+    let most = limits.bytes as u64 + 1;
+    fs::File::open(path)
+        .and_then(|file| file.take(most).read_to_string(&mut content))
+        .map_err(|error| {
+            Failure::failed(format!("cannot read `{}`", text::path(path))).caused_by(&error)
+        })?;
+    let document = Document::read(&content, format, &limits);
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     Ok(document.map(|document| document.in_file(file)))
 }

@@ -51,7 +51,7 @@ fn render(failure: &Failure, page: &mut Page) {
         rejection::render(refused, page);
     }
     for hint in &failure.hints {
-        page.labelled("hint", hint);
+        page.labelled("hint", &text::plain(hint));
     }
     if let Some(host) = &failure.host {
         page.labelled("this host", &host.line());

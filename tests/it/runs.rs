@@ -172,11 +172,7 @@ fn what_twice_is_not_once_is_repeated_only_if_that_is_said() {
     run.signal(rustix::process::Signal::KILL);
     run.ended();
     let refused = sandbox.floe(["run", "--resume", "r1"]);
-    is_refused(
-        &refused,
-        3,
-        "`slow` (moody.once) had begun when the run `r1` was cut off",
-    );
+    is_refused(&refused, 3, "`slow` (moody.once) had begun in the run `r1`");
     assert!(
         refused.stderr.contains("`--repeat` calls it again"),
         "{}",
@@ -316,12 +312,17 @@ nodes:
     std::fs::remove_dir_all(sandbox.work().join("others")).unwrap();
     sandbox.file("sub.yaml", sub);
     assert_eq!(sandbox.floe(&run[..5]).json(0)["output"]["n"], 2);
-    let runs = sandbox.floe(["runs", "--json"]).json(0);
-    assert_eq!(
-        runs["runs"].as_array().unwrap().len(),
-        4,
-        "each call is a run of its own"
-    );
+    for (all, expected) in [
+        (&["runs", "--json"][..], 2),
+        (&["runs", "--json", "--all"], 4),
+    ] {
+        let runs = sandbox.floe(all).json(0);
+        assert_eq!(
+            runs["runs"].as_array().unwrap().len(),
+            expected,
+            "each call is a run of its own"
+        );
+    }
 }
 
 #[test]

@@ -19,16 +19,19 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use floe_plugin_api::Value;
 use jiff::Timestamp;
+use rusqlite::Connection;
 
+pub(crate) use self::encoding::Encoded;
 pub use self::error::JournalError;
 use self::lease::Lease;
 pub use self::record::{NodeRecord, RecordStatus, RunRecord, RunSummary};
-pub use self::recording::Interrupted;
-pub(crate) use self::recording::{Begun, Kept, NodeEnd, Past, Recording, Ticket};
-use self::store::Row;
+pub(crate) use self::recording::{Begun, CalledBy, Kept, NodeEnd, Past, Recording, Ticket};
+pub use self::recording::{Interrupted, Repeated};
+use self::store::{Fault, Row};
 use self::writer::Writer;
 use crate::run::RunStatus;
 
@@ -53,6 +56,9 @@ pub struct JournalSettings {
     pub directory: PathBuf,
     /// When what is written is also on the disk.
     pub sync: JournalSync,
+    /// How long it is waited for another process that writes; a minute by default. All runs of the journal in this
+    /// process wait together.
+    pub patience: Duration,
 }
 
 impl JournalSettings {
@@ -62,7 +68,15 @@ impl JournalSettings {
         Self {
             directory: directory.into(),
             sync: JournalSync::default(),
+            patience: Duration::from_secs(60),
         }
+    }
+
+    /// Sets how long it is waited for another process that writes.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Sets when what is written is also on the disk.
@@ -114,7 +128,7 @@ impl Journal {
     ///
     /// The directory or the database in it cannot be used, or the database is none of this program's.
     pub fn open(settings: &JournalSettings) -> Result<Self, JournalError> {
-        let connection = store::open(&settings.directory, settings.sync)?;
+        let connection = store::open(settings)?;
         Ok(Self(Arc::new(Inner {
             directory: settings.directory.clone(),
             writer: Writer::new(connection, store::file(&settings.directory)),
@@ -143,24 +157,37 @@ impl Journal {
         &self.0.directory
     }
 
-    /// The last runs, the newest first.
+    /// The last runs that no other run called, the newest first.
     ///
     /// # Errors
     ///
     /// The database cannot be read.
     pub fn runs(&self, most: usize) -> Result<Vec<RunSummary>, JournalError> {
-        let found = self.0.writer.with(|db| store::runs(db, most))?;
-        found.into_iter().map(|run| self.summary(run)).collect()
+        self.list(most, false)
     }
 
-    /// All that is on record of a run.
+    /// The last runs, those that others called among them, the newest first.
     ///
     /// # Errors
     ///
-    /// There is no such run, or the database cannot be read.
+    /// The database cannot be read.
+    pub fn all_runs(&self, most: usize) -> Result<Vec<RunSummary>, JournalError> {
+        self.list(most, true)
+    }
+
+    fn list(&self, most: usize, called_too: bool) -> Result<Vec<RunSummary>, JournalError> {
+        let found = self.ask(|db| store::runs(db, most, called_too))?;
+        found.into_iter().map(|run| self.summary(run)).collect()
+    }
+
+    /// All that is on record of a run, but for what its nodes gave.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, what is on record of it is damaged, or the database cannot be read.
     pub fn run(&self, execution_id: &str) -> Result<RunRecord, JournalError> {
         let run = self.lookup(execution_id)?;
-        let nodes = self.0.writer.with(|db| store::nodes(db, &run))?;
+        let nodes = self.ask(|db| store::nodes(db, &run))?;
         Ok(RunRecord {
             input: run.input()?,
             text: run.text.clone(),
@@ -170,13 +197,35 @@ impl Journal {
         })
     }
 
-    /// Takes up a run that was cut off, failed or was stopped. Nobody else can, as long as it is held.
+    /// What a node of a run gave; nothing where it did not end, or gave nothing.
     ///
     /// # Errors
     ///
-    /// There is no such run, it ended well, another one runs it, or the database cannot be read.
+    /// There is no such run, what is on record is damaged, or the database cannot be read.
+    pub fn output(&self, execution_id: &str, node: &str) -> Result<Option<Value>, JournalError> {
+        let run = self.lookup(execution_id)?;
+        let found = self.ask(|db| match store::last_output(db, run.number, node)? {
+            Some(place) => Ok(store::output(db, place)?),
+            None => Ok(None),
+        })?;
+        let value = found.map(|output| output.open(execution_id, node));
+        value.transpose()
+    }
+
+    /// Takes up a run that was cut off, failed or was stopped. Nobody else can, as long as it is held. One that
+    /// another run called goes on with that one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it ended well, another run called it, somebody runs it, or the database cannot be read.
     pub fn interrupted(&self, execution_id: &str) -> Result<Interrupted, JournalError> {
         let run = self.lookup(execution_id)?;
+        if let Some(called_by) = run.called_by {
+            return Err(JournalError::Called {
+                execution_id: run.execution_id,
+                called_by,
+            });
+        }
         let lease = self.lease(run.number, execution_id)?;
         // What happened before the lease was had.
         let run = self.lookup(execution_id)?;
@@ -188,65 +237,66 @@ impl Journal {
         Interrupted::new(self.clone(), lease, run)
     }
 
-    /// What a node of a run gave; nothing where it did not end, or gave nothing.
+    /// Takes a run out, with the runs that it called; tells how many. Nothing that runs is taken out.
     ///
     /// # Errors
     ///
-    /// There is no such run, what is on record is damaged, or the database cannot be read.
-    pub fn output(&self, execution_id: &str, node: &str) -> Result<Option<Value>, JournalError> {
-        let run = self.lookup(execution_id)?;
-        self.0
-            .writer
-            .with(|db| match store::last_output(db, run.number, node)? {
-                Some(place) => store::output(db, place, execution_id, node),
-                None => Ok(None),
-            })
-    }
-
-    /// Takes a run out, and the runs that it called; tells how many. Nothing that runs is taken out.
-    ///
-    /// # Errors
-    ///
-    /// There is no such run, one of them runs, or the database cannot be written.
+    /// There is no such run, another run called it, one of them runs, or the database cannot be written.
     pub fn forget(&self, execution_id: &str) -> Result<usize, JournalError> {
-        self.lookup(execution_id)?;
-        let family = self
-            .0
-            .writer
-            .with(|db| Ok(store::family(db, execution_id)?))?;
-        let leases: Vec<Lease> = family
-            .iter()
-            .map(|(number, id)| self.lease(*number, id))
-            .collect::<Result<_, _>>()?;
-        let numbers: Vec<i64> = family.iter().map(|(number, _)| *number).collect();
-        self.0.writer.with(|db| Ok(store::forget(db, &numbers)?))?;
-        Ok(leases.len())
+        let count = self.take_out(execution_id)?;
+        self.ask(|db| Ok(store::shrink(db)?))?;
+        Ok(count)
     }
 
-    /// Takes out all runs that began before a time and do not run now; tells how many.
+    /// Takes out all runs that began before a time and do not run now, with the runs that they called; tells how
+    /// many.
     ///
     /// # Errors
     ///
     /// The database cannot be written.
     pub fn forget_before(&self, time: Timestamp) -> Result<usize, JournalError> {
         let time = time.as_microsecond();
-        let old = self.0.writer.with(|db| Ok(store::before(db, time)?))?;
         let mut forgotten = 0;
-        for id in old {
-            match self.forget(&id) {
+        for id in self.ask(|db| Ok(store::before(db, time)?))? {
+            match self.take_out(&id) {
                 Ok(count) => forgotten += count,
-                // It runs, or went with the run that called it.
+                // It runs, or another process took it out.
                 Err(JournalError::Held { .. } | JournalError::Unknown { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
+        self.ask(|db| Ok(store::shrink(db)?))?;
         Ok(forgotten)
+    }
+
+    /// Whoever has the lease of a run has those that it called with it: nobody else takes one of them up.
+    fn take_out(&self, execution_id: &str) -> Result<usize, JournalError> {
+        let found = self.ask(|db| Ok(store::number(db, execution_id)?))?;
+        let Some((number, called_by)) = found else {
+            return Err(self.unknown(execution_id)?);
+        };
+        if let Some(called_by) = called_by {
+            return Err(JournalError::Called {
+                execution_id: execution_id.to_owned(),
+                called_by,
+            });
+        }
+        let _lease = self.lease(number, execution_id)?;
+        self.ask(|db| {
+            let family = store::family(db, execution_id)?;
+            let numbers: Vec<i64> = family.iter().map(|(number, _)| *number).collect();
+            store::forget(db, &numbers)?;
+            Ok(numbers.len())
+        })
     }
 
     /// Begins a new run.
     pub(crate) fn begin(&self, begun: &Begun<'_>) -> Result<Recording, JournalError> {
+        if begun.called_by.is_none() {
+            JournalError::check_name(begun.execution_id)?;
+        }
         let hold = |number| self.lease(number, begun.execution_id);
-        let (number, lease) = self.0.writer.with(|db| store::begin(db, begun, hold))?;
+        let (number, lease) = self.ask(|db| store::begin(db, begun, hold))?;
         let recording = Recording::new(self.clone(), lease, number, Past::default());
         recording.begin_attempt()?;
         Ok(recording)
@@ -257,16 +307,11 @@ impl Journal {
     pub(crate) fn take_up(
         &self,
         begun: &Begun<'_>,
+        by: &CalledBy<'_>,
     ) -> Result<(Recording, Option<Value>), JournalError> {
-        let known = (self.0.writer).with(|db| store::run(db, begun.execution_id))?;
-        let Some(run) = known else {
+        let Some(run) = self.ask(|db| store::called(db, by))? else {
             return Ok((self.begin(begun)?, None));
         };
-        if run.called_by.as_deref() != begun.called_by {
-            return Err(JournalError::Exists {
-                execution_id: run.execution_id,
-            });
-        }
         if run.text != begun.text {
             return Err(JournalError::OtherWorkflow {
                 execution_id: run.execution_id,
@@ -280,21 +325,27 @@ impl Journal {
         Ok((interrupted.into_recording()?, Some(input)))
     }
 
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, JournalError> {
+        self.0.writer.with(ask)
+    }
+
     fn lookup(&self, execution_id: &str) -> Result<store::Run, JournalError> {
-        let found = self.0.writer.with(|db| store::run(db, execution_id))?;
-        match found {
+        match self.ask(|db| store::run(db, execution_id))? {
             Some(run) => Ok(run),
-            None => Err(JournalError::Unknown {
-                execution_id: execution_id.to_owned(),
-                known: self
-                    .0
-                    .writer
-                    .with(|db| store::runs(db, 1000))?
-                    .into_iter()
-                    .map(|run| run.execution_id)
-                    .collect(),
-            }),
+            None => Err(self.unknown(execution_id)?),
         }
+    }
+
+    /// Says that there is no such run.
+    fn unknown(&self, execution_id: &str) -> Result<JournalError, JournalError> {
+        let known = self.ask(|db| store::runs(db, 1000, true))?;
+        Ok(JournalError::Unknown {
+            execution_id: execution_id.to_owned(),
+            known: known.into_iter().map(|run| run.execution_id).collect(),
+        })
     }
 
     fn lease(&self, number: i64, execution_id: &str) -> Result<Lease, JournalError> {
@@ -312,9 +363,9 @@ impl Journal {
         let is_held = run.over.is_none() && Lease::is_held(&self.0.directory, run.number);
         if run.over.is_none() && !is_held {
             // It may have ended since it was looked at.
-            run = self.0.writer.with(|db| Ok(store::stand(db, run)?))?;
+            run = self.ask(|db| Ok(store::stand(db, run)?))?;
         }
-        run.into_summary(is_held)
+        Ok(run.into_summary(is_held))
     }
 
     fn note(&self, row: Row) -> Ticket {

@@ -71,7 +71,7 @@ pub use self::document::{
 pub use self::executors::{ExecutorFacts, Executors, Unresolved};
 pub use self::journal::{
     Interrupted, Journal, JournalError, JournalSettings, JournalSync, NodeRecord, RecordStatus,
-    RunRecord, RunSummary,
+    Repeated, RunRecord, RunSummary,
 };
 pub use self::library::{Library, LibraryError, NoLibrary, WorkflowDirectories};
 pub use self::plan::{Edge, Plan};

@@ -10,6 +10,7 @@
 //! What a run gives does not depend on which of its nodes happened to be quicker.
 
 mod board;
+mod bounds;
 mod called;
 mod caller;
 mod control;
@@ -20,6 +21,7 @@ mod prepared;
 mod step;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub user: String,
     /// The variables of the environment that expressions may read.
     pub env: Vec<String>,
+    /// Where the workflows that it calls were looked for: put on record, for who goes on with it.
+    pub directories: Vec<PathBuf>,
     /// How it is stopped before its end.
     pub stop: Stop,
     /// Whether outputs are kept that no node needs any more. By default those of the last nodes are.
@@ -94,6 +98,13 @@ impl RunOptions {
     #[must_use]
     pub fn env<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.env.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets where the workflows that it calls were looked for, for who goes on with it.
+    #[must_use]
+    pub fn directories(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.directories.extend(directories);
         self
     }
 
@@ -265,8 +276,8 @@ impl<C: Caller> Runner<C> {
     /// Goes on with a run that was cut off, failed or was stopped. What had ended is not done again; what had begun
     /// is, as what it did is not known; and so is what the run failed at.
     ///
-    /// Name, input, tenant, user and variables are those that it was begun with; of the options, the stop and the
-    /// listener count. Time limits begin anew.
+    /// Name, input, tenant, user and the names of variables of the environment are those that it was begun with; of the
+    /// options, the stop and the listener count. Time limits begin anew.
     ///
     /// # Errors
     ///
@@ -282,6 +293,7 @@ impl<C: Caller> Runner<C> {
             tenant: interrupted.tenant().map(str::to_owned),
             user: interrupted.user().to_owned(),
             env: interrupted.env().to_vec(),
+            directories: interrupted.directories().to_vec(),
             keep_outputs: interrupted.keeps_outputs(),
             stop: options.stop.clone(),
             listener: options.listener.clone(),
@@ -301,7 +313,7 @@ impl<C: Caller> Runner<C> {
             began: Instant::now(),
             until: None,
         };
-        crew::work(&job)
+        crew::work(&job).0
     }
 }
 

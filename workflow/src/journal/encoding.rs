@@ -16,6 +16,23 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Value, String> {
     rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
 }
 
+/// What a node gave, as bytes, with their digest.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sum: Sum,
+}
+
+impl Encoded {
+    pub(super) fn of(value: &Value) -> Result<Self, String> {
+        let bytes = encode(value)?;
+        Ok(Self {
+            sum: sum(&bytes),
+            bytes,
+        })
+    }
+}
+
 pub(super) fn sum(bytes: &[u8]) -> Sum {
     Sha256::digest(bytes).into()
 }

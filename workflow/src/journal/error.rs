@@ -57,6 +57,23 @@ pub enum JournalError {
         /// The name.
         execution_id: String,
     },
+    /// It cannot be called so.
+    #[error(
+        "a run cannot be called `{}`: expected a name of 1 to {LONGEST} bytes without control characters",
+        shown(execution_id)
+    )]
+    Name {
+        /// The name.
+        execution_id: String,
+    },
+    /// Another run called it, and it goes with that one.
+    #[error("the run `{execution_id}` was called by `{called_by}`, and goes with that one")]
+    Called {
+        /// The run.
+        execution_id: String,
+        /// The run that called it.
+        called_by: String,
+    },
     /// Somebody runs it.
     #[error("the run `{execution_id}` is being run, by this process or another one")]
     Held {
@@ -96,6 +113,28 @@ pub enum JournalError {
         /// Why not.
         why: String,
     },
+}
+
+/// The longest name of a run, in bytes.
+const LONGEST: usize = 256;
+
+impl JournalError {
+    /// Refuses what no run can be called. Names of called runs are made of others, and may be longer.
+    pub(super) fn check_name(execution_id: &str) -> Result<(), Self> {
+        let fits = (1..=LONGEST).contains(&execution_id.len());
+        if fits && !execution_id.chars().any(char::is_control) {
+            return Ok(());
+        }
+        Err(Self::Name {
+            execution_id: execution_id.to_owned(),
+        })
+    }
+}
+
+fn shown(name: &str) -> String {
+    let start: String = name.chars().take(40).collect();
+    let more = if start.len() < name.len() { "…" } else { "" };
+    format!("{}{more}", start.escape_debug())
 }
 
 fn meant(asked: &str, known: &[String]) -> String {

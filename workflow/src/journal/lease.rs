@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(super) struct Lease {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Lease {
@@ -27,7 +27,10 @@ impl Lease {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false);
             #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            {
+                use std::os::unix::fs::OpenOptionsExt;
+                options.mode(0o600).custom_flags(super::store::NO_LINK);
+            }
             let file = options.open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -42,7 +45,7 @@ impl Lease {
             }
             // Whoever had it before may have taken it away meanwhile.
             if is_at(&file, &path) {
-                return Ok(Some(Self { path, _file: file }));
+                return Ok(Some(Self { path, file }));
             }
         }
     }
@@ -56,8 +59,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Before the lock goes, so that nobody has locked what is taken away.
-        let _ = fs::remove_file(&self.path);
+        // Before the lock goes, so that nobody has locked what is taken away; and not another one's.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

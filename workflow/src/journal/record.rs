@@ -20,6 +20,8 @@ pub enum RecordStatus {
     Interrupted,
     /// It has ended.
     Ended(RunStatus),
+    /// What is on record of its end cannot be read.
+    Damaged,
 }
 
 impl RecordStatus {
@@ -30,6 +32,7 @@ impl RecordStatus {
             Self::Running => "running",
             Self::Interrupted => "interrupted",
             Self::Ended(status) => status.as_str(),
+            Self::Damaged => "damaged",
         }
     }
 }

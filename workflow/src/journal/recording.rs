@@ -1,7 +1,7 @@
 //! A run that is put on record.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,15 +11,17 @@ use jiff::Timestamp;
 
 use super::store::{self, Ended, Row, Run, What};
 pub(crate) use super::writer::Ticket;
-use super::{Journal, JournalError, Lease, encoding};
+use super::{Encoded, Journal, JournalError, Lease, encoding};
+use crate::document::{Node, OnError};
 use crate::run::{Failure, NodeStatus, RunStatus};
 use crate::source::Format;
+use crate::validate::Checked;
 
 /// What a new run is.
 pub(crate) struct Begun<'a> {
     pub(crate) execution_id: &'a str,
-    /// The run that called it.
-    pub(crate) called_by: Option<&'a str>,
+    /// What called it.
+    pub(crate) called_by: Option<&'a CalledBy<'a>>,
     pub(crate) workflow: &'a str,
     pub(crate) version: Option<&'a str>,
     pub(crate) text: &'a str,
@@ -30,8 +32,39 @@ pub(crate) struct Begun<'a> {
     pub(crate) tenant: Option<&'a str>,
     pub(crate) user: &'a str,
     pub(crate) env: &'a [String],
+    /// Where those that it calls were looked for.
+    pub(crate) directories: &'a [PathBuf],
     pub(crate) keep_outputs: bool,
     pub(crate) began: Timestamp,
+}
+
+/// What called a run: a node of another one, for an item where it does so for each of a list.
+pub(crate) struct CalledBy<'a> {
+    pub(crate) execution_id: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) item: Option<usize>,
+}
+
+impl CalledBy<'_> {
+    /// The item as the database has it; one below the first for none.
+    pub(super) fn item_column(&self) -> i64 {
+        match self.item {
+            Some(item) => i64::try_from(item).unwrap_or(i64::MAX),
+            None => -1,
+        }
+    }
+}
+
+/// A node that is called again when a run goes on, though it may have done what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Repeated {
+    /// The run that it is of: the one that goes on, or one that it called.
+    pub execution_id: String,
+    /// Its id.
+    pub node: String,
+    /// What it calls.
+    pub node_type: String,
 }
 
 /// A run that was cut off, failed or was stopped, and can go on. Nobody else can take it up meanwhile.
@@ -44,27 +77,19 @@ pub struct Interrupted {
     unfinished: Vec<String>,
     input: Value,
     env: Vec<String>,
+    directories: Vec<PathBuf>,
     format: Format,
 }
 
 impl Interrupted {
     pub(super) fn new(journal: Journal, lease: Lease, run: Run) -> Result<Self, JournalError> {
-        let history = journal.0.writer.with(|db| store::history(db, &run))?;
-        let mut past = Past {
-            attempt: run.attempt,
-            next: history.next,
-            began: Some(super::record::time(run.began)),
-            ended: HashMap::new(),
-        };
-        for (node, ended) in history.ended {
-            // What is there of it last is what counts.
-            past.ended.insert(node, ended);
-        }
+        let (unfinished, past) = Past::of(&journal, &run)?;
         Ok(Self {
             input: run.input()?,
             env: run.env()?,
+            directories: run.directories()?.into_iter().map(PathBuf::from).collect(),
             format: run.format()?,
-            unfinished: history.unfinished,
+            unfinished,
             journal,
             lease,
             run,
@@ -126,21 +151,67 @@ impl Interrupted {
         &self.env
     }
 
-    /// The run that called it, where one did.
+    /// Where those that it calls were looked for, as far as that is on record.
     #[must_use]
-    pub fn called_by(&self) -> Option<&str> {
-        self.run.called_by.as_deref()
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
     }
 
     pub(crate) const fn keeps_outputs(&self) -> bool {
         self.run.keep_outputs
     }
 
-    /// The nodes that had begun and not ended when it was cut off. What they did until then is not known, and they
-    /// are called again.
-    #[must_use]
-    pub fn unfinished(&self) -> &[String] {
-        &self.unfinished
+    /// The nodes that are called again though they may have done what they do: those that had begun and not ended,
+    /// that were called off, that were late or that crashed. Of runs that it called, too.
+    ///
+    /// # Errors
+    ///
+    /// What is on record is damaged, or cannot be read.
+    pub fn repeated(&self, checked: &Checked) -> Result<Vec<Repeated>, JournalError> {
+        let mut repeated = Vec::new();
+        let own = (self.unfinished.as_slice(), &self.past);
+        self.repeated_of(&self.run, own, checked, &mut repeated)?;
+        Ok(repeated)
+    }
+
+    fn repeated_of(
+        &self,
+        run: &Run,
+        (unfinished, past): (&[String], &Past),
+        checked: &Checked,
+        repeated: &mut Vec<Repeated>,
+    ) -> Result<(), JournalError> {
+        let ask = |which: &str| self.journal.ask(|db| store::all_called(db, which));
+        let called = match checked.calls().is_empty() {
+            true => Vec::new(),
+            false => ask(&run.execution_id)?,
+        };
+        for (index, node) in checked.workflow().nodes.iter().enumerate() {
+            let ended = past.ended.get(&node.id);
+            let may_have_acted = unfinished.contains(&node.id)
+                || ended.is_some_and(|ended| ended.is_uncertain() && is_redone(ended.status, node));
+            let goes_on =
+                may_have_acted || ended.is_some_and(|ended| is_redone(ended.status, node));
+            match checked.calls().get(&index) {
+                // Those that it called go on themselves.
+                Some(callee) if goes_on => {
+                    let own = called
+                        .iter()
+                        .filter(|run| run.node.as_deref() == Some(node.id.as_str()));
+                    for run in own {
+                        let (unfinished, past) = Past::of(&self.journal, run)?;
+                        self.repeated_of(run, (&unfinished, &past), callee, repeated)?;
+                    }
+                }
+                None if may_have_acted => repeated.push(Repeated {
+                    execution_id: run.execution_id.clone(),
+                    node: node.id.clone(),
+                    node_type: node.node_type.clone(),
+                }),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn into_recording(self) -> Result<Recording, JournalError> {
@@ -168,6 +239,30 @@ pub(crate) struct Past {
     ended: HashMap<String, Ended>,
 }
 
+impl Past {
+    /// What there was of a run, and what had begun of it and not ended.
+    fn of(journal: &Journal, run: &Run) -> Result<(Vec<String>, Self), JournalError> {
+        let history = journal.ask(|db| store::history(db, run))?;
+        let past = Self {
+            attempt: run.attempt,
+            next: history.next,
+            began: Some(super::record::time(run.began)),
+            // What is there of a node last is what counts.
+            ended: history.ended.into_iter().collect(),
+        };
+        Ok((history.unfinished, past))
+    }
+}
+
+/// Whether a node that has ended so is run again when its run goes on: it was called off, or ended the run.
+pub(crate) fn is_redone(status: NodeStatus, node: &Node) -> bool {
+    match status {
+        NodeStatus::Cancelled | NodeStatus::NotRun => true,
+        NodeStatus::Failed => node.on_error == OnError::Stop,
+        _ => false,
+    }
+}
+
 /// What is on record of a node that counts as ended.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -190,7 +285,7 @@ pub(crate) struct NodeEnd<'a> {
     pub(crate) recovered_by: Option<&'a str>,
     pub(crate) failure: Option<&'a Failure>,
     /// What it gave, [as bytes](Recording::encode).
-    pub(crate) output: Option<Vec<u8>>,
+    pub(crate) output: Option<Encoded>,
 }
 
 /// A run that is put on record. Nobody else can run it meanwhile.
@@ -222,7 +317,7 @@ impl Recording {
 
     /// Which attempt this one is.
     pub(crate) const fn attempt(&self) -> u32 {
-        self.past.attempt + 1
+        self.past.attempt.saturating_add(1)
     }
 
     /// What there was of it before.
@@ -240,17 +335,16 @@ impl Recording {
     pub(crate) fn kept(
         &self,
         execution_id: &str,
-        node: &str,
-        has_stopped_run: impl FnOnce(NodeStatus) -> bool,
+        node: &Node,
     ) -> Result<Option<Kept>, JournalError> {
-        let Some(ended) = self.past.ended.get(node) else {
+        let Some(ended) = self.past.ended.get(&node.id) else {
             return Ok(None);
         };
-        if has_stopped_run(ended.status) {
+        if is_redone(ended.status, node) {
             return Ok(None);
         }
-        let output = (self.journal.0.writer)
-            .with(|db| store::output(db, ended.place, execution_id, node))?;
+        let found = self.journal.ask(|db| Ok(store::output(db, ended.place)?))?;
+        let output = found.map(|output| output.open(execution_id, &node.id));
         Ok(Some(Kept {
             status: ended.status,
             taken: ended.taken,
@@ -258,13 +352,13 @@ impl Recording {
             took: ended.took,
             recovered_by: ended.recovered_by.clone(),
             failure: ended.failure.clone(),
-            output,
+            output: output.transpose()?,
         }))
     }
 
     /// What a node gave, as bytes.
-    pub(crate) fn encode(node: &str, output: &Value) -> Result<Vec<u8>, Arc<JournalError>> {
-        encoding::encode(output).map_err(|why| {
+    pub(crate) fn encode(node: &str, output: &Value) -> Result<Encoded, Arc<JournalError>> {
+        Encoded::of(output).map_err(|why| {
             Arc::new(JournalError::Unfit {
                 node: node.to_owned(),
                 why,

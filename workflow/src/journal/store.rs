@@ -7,16 +7,17 @@
 //! ```
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use floe_plugin_api::{List, Value};
+use floe_plugin_api::{ErrorKind, List, Value};
 use rusqlite::{Connection, OptionalExtension, Row as Columns, TransactionBehavior, params};
 
-use super::encoding::{self, Sum};
+use super::encoding::{self, Encoded};
 use super::record::{NodeRecord, RecordStatus, RunSummary, time};
-use super::recording::Begun;
-use super::{JournalError, JournalSync};
+use super::recording::{Begun, CalledBy};
+use super::{JournalError, JournalSettings, JournalSync};
 use crate::run::{Failure, NodeStatus, RunStatus};
 use crate::source::Format;
 
@@ -26,8 +27,8 @@ pub(super) const VERSION: i32 = 1;
 /// `floe`, in the header of the file.
 const APPLICATION: i32 = 0x666c_6f65;
 
-/// How long a process waits for another one that writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is tried to open a database that another process opens.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// After how many pages of the log they are taken into the database.
 const CHECKPOINT: i32 = 4000;
@@ -35,11 +36,16 @@ const CHECKPOINT: i32 = 4000;
 /// How many bits of a place are the entry's number.
 const SHIFT: u32 = 32;
 
+/// The last number of a run: after it there is another place.
+const LAST: i64 = (1 << 31) - 1;
+
 const TABLES: &str = "
 CREATE TABLE runs (
     number       INTEGER PRIMARY KEY AUTOINCREMENT,
     execution_id TEXT NOT NULL UNIQUE,
     called_by    TEXT,
+    node         TEXT,
+    item         INTEGER,
     workflow     TEXT NOT NULL,
     version      TEXT,
     tenant       TEXT,
@@ -48,10 +54,12 @@ CREATE TABLE runs (
     keep_outputs INTEGER NOT NULL,
     format       TEXT NOT NULL,
     file         TEXT,
+    directories  BLOB NOT NULL,
     began        INTEGER NOT NULL,
     input        BLOB NOT NULL,
     text         TEXT NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX runs_called ON runs (called_by, node, item);
 CREATE TABLE entries (
     place        INTEGER PRIMARY KEY,
     what         INTEGER NOT NULL,
@@ -115,7 +123,7 @@ pub(super) struct Row {
     pub(super) took: Option<i64>,
     pub(super) recovered_by: Option<String>,
     pub(super) failure: Option<Vec<u8>>,
-    pub(super) output: Option<Vec<u8>>,
+    pub(super) output: Option<Encoded>,
 }
 
 impl Row {
@@ -143,6 +151,8 @@ pub(super) struct Run {
     pub(super) number: i64,
     pub(super) execution_id: String,
     pub(super) called_by: Option<String>,
+    /// The node that called it.
+    pub(super) node: Option<String>,
     pub(super) workflow: String,
     pub(super) version: Option<String>,
     pub(super) tenant: Option<String>,
@@ -151,6 +161,7 @@ pub(super) struct Run {
     pub(super) keep_outputs: bool,
     pub(super) format: String,
     pub(super) file: Option<String>,
+    pub(super) directories: Vec<u8>,
     pub(super) began: i64,
     pub(super) input: Vec<u8>,
     pub(super) text: String,
@@ -174,11 +185,20 @@ impl Run {
     }
 
     pub(super) fn env(&self) -> Result<Vec<String>, JournalError> {
-        let names = encoding::decode(&self.env)
-            .map_err(|error| self.damaged(format!("its variables are no value: {error}")))?;
-        let names = names.as_list().into_iter().flatten();
-        Ok(names
-            .filter_map(|name| name.as_str().map(str::to_owned))
+        self.texts(&self.env, "variables")
+    }
+
+    /// Where those that it calls were looked for.
+    pub(super) fn directories(&self) -> Result<Vec<String>, JournalError> {
+        self.texts(&self.directories, "directories")
+    }
+
+    fn texts(&self, bytes: &[u8], what: &str) -> Result<Vec<String>, JournalError> {
+        let texts = encoding::decode(bytes)
+            .map_err(|error| self.damaged(format!("its {what} are no value: {error}")))?;
+        let texts = texts.as_list().into_iter().flatten();
+        Ok(texts
+            .filter_map(|text| text.as_str().map(str::to_owned))
             .collect())
     }
 
@@ -201,17 +221,19 @@ impl Run {
         }
     }
 
-    pub(super) fn into_summary(self, is_held: bool) -> Result<RunSummary, JournalError> {
-        let over = self.over()?;
+    pub(super) fn into_summary(self, is_held: bool) -> RunSummary {
+        let over = self.over();
         let status = match over {
             // Whoever goes on with it has said so.
-            Some((status, _)) => RecordStatus::Ended(status),
-            None if is_held => RecordStatus::Running,
-            None => RecordStatus::Interrupted,
+            Ok(Some((status, _))) => RecordStatus::Ended(status),
+            Ok(None) if is_held => RecordStatus::Running,
+            Ok(None) => RecordStatus::Interrupted,
+            // One that cannot be read hides no other.
+            Err(_) => RecordStatus::Damaged,
         };
-        Ok(RunSummary {
+        RunSummary {
             began: time(self.began),
-            ended: over.map(|(_, at)| time(at)),
+            ended: self.over.as_ref().map(|(_, at)| time(*at)),
             execution_id: self.execution_id,
             called_by: self.called_by,
             workflow: self.workflow,
@@ -220,7 +242,7 @@ impl Run {
             user: self.user,
             attempt: self.attempt,
             status,
-        })
+        }
     }
 }
 
@@ -234,6 +256,23 @@ pub(super) struct Ended {
     pub(super) took: Duration,
     pub(super) recovered_by: Option<String>,
     pub(super) failure: Option<Failure>,
+}
+
+impl Ended {
+    /// Whether nobody knows what it did: it was called off, was late, or crashed.
+    pub(super) fn is_uncertain(&self) -> bool {
+        let kind = self.failure.as_ref().map(|failure| failure.kind);
+        self.status == NodeStatus::Cancelled
+            || matches!(
+                kind,
+                Some(
+                    ErrorKind::ExecutionTimeout
+                        | ErrorKind::Cancelled
+                        | ErrorKind::Panicked
+                        | ErrorKind::Crashed
+                )
+            )
+    }
 }
 
 /// What is on record of a run's nodes.
@@ -252,13 +291,25 @@ pub(super) fn file(directory: &Path) -> PathBuf {
     directory.join("journal.db")
 }
 
-pub(super) fn open(directory: &Path, sync: JournalSync) -> Result<Connection, JournalError> {
+pub(super) fn open(settings: &JournalSettings) -> Result<Connection, JournalError> {
+    let directory = settings.directory.as_path();
     let file = file(directory);
     prepare(directory, &file).map_err(|source| JournalError::Directory {
         directory: directory.to_owned(),
         source,
     })?;
-    let opened = connect(&file, sync);
+    let began = Instant::now();
+    let opened = loop {
+        match connect(&file, settings) {
+            // The change to another way of writing is one that the database does not wait for.
+            Err(Fault::Database(error))
+                if is_busy(&error) && began.elapsed() < settings.patience =>
+            {
+                std::thread::sleep(LOOK);
+            }
+            opened => break opened,
+        }
+    };
     opened.map_err(|fault| match fault {
         Fault::Journal(error) => error,
         Fault::Database(rusqlite::Error::SqliteFailure(error, _))
@@ -273,31 +324,69 @@ pub(super) fn open(directory: &Path, sync: JournalSync) -> Result<Connection, Jo
     })
 }
 
-/// Makes the directory and the file, for their owner alone.
-fn prepare(directory: &Path, file: &Path) -> std::io::Result<()> {
+/// Makes the directory and the file, for their owner alone; refuses those that are others' too.
+fn prepare(directory: &Path, file: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)?;
+    is_own(&fs::metadata(directory)?, 0o022, "directory")?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     // The files that SQLite puts beside it are as open as it is.
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop)
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(NO_LINK);
+    }
+    let opened = options.open(file)?;
+    is_own(&opened.metadata()?, 0o077, "file `journal.db`")
 }
 
-fn connect(file: &Path, sync: JournalSync) -> Result<Connection, Fault> {
+/// Opens nothing that is a link to elsewhere.
+#[cfg(unix)]
+pub(super) const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
+/// Whether something is this user's, and others may not do with it what these bits say.
+#[cfg(unix)]
+fn is_own(metadata: &fs::Metadata, closed: u32, what: &str) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    let (user, mode) = (rustix::process::geteuid().as_raw(), metadata.mode() & 0o777);
+    let found = if metadata.uid() != user {
+        format!(
+            "its {what} is user {}'s, expected user {user}'s",
+            metadata.uid()
+        )
+    } else if mode & closed != 0 {
+        let private = mode & !closed;
+        format!(
+            "its {what} has the mode {mode:04o}, so that others may see or change what runs did: chmod {private:04o}"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, found))
+}
+
+#[cfg(not(unix))]
+fn is_own(_metadata: &fs::Metadata, _closed: u32, _what: &str) -> io::Result<()> {
+    Ok(())
+}
+
+fn connect(file: &Path, settings: &JournalSettings) -> Result<Connection, Fault> {
     let mut db = Connection::open(file)?;
-    db.busy_timeout(PATIENCE)?;
-    let (application, version) = stamps(&db)?;
-    if (application, version) != (APPLICATION, VERSION) {
-        found(&db, file, application, version)?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
+    db.busy_timeout(settings.patience)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    if stamps(&db)? != (APPLICATION, VERSION) {
+        // Before there is a table, or never.
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // Nothing is looked at that another process, which was quicker, has half made.
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been quicker.
-        if stamps(&change)? == (0, 0) {
+        let (application, version) = stamps(&change)?;
+        if (application, version) != (APPLICATION, VERSION) {
+            found(&change, file, application, version)?;
             change.execute_batch(TABLES)?;
             change.pragma_update(None, "application_id", APPLICATION)?;
             change.pragma_update(None, "user_version", VERSION)?;
@@ -306,7 +395,9 @@ fn connect(file: &Path, sync: JournalSync) -> Result<Connection, Fault> {
     }
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
-    let synchronous = match sync {
+    // What is taken out is not there any more, for nobody.
+    db.pragma_update(None, "secure_delete", true)?;
+    let synchronous = match settings.sync {
         JournalSync::Checkpoint => "NORMAL",
         JournalSync::Always => "FULL",
     };
@@ -343,40 +434,42 @@ pub(super) fn begin<T>(
         node: "the run's input".to_owned(),
         why,
     };
-    let names: List = begun
-        .env
-        .iter()
-        .map(|name| Value::from(name.as_str()))
-        .collect();
-    let env = encoding::encode(&Value::List(names)).map_err(unfit)?;
     let input = encoding::encode(begun.input).map_err(unfit)?;
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let inserted = insert_run(&change, begun, &env, &input)?;
-    let held = hold(inserted)?;
+    let number = insert_run(&change, begun, &input)?;
+    let held = hold(number)?;
     change.commit()?;
-    Ok((inserted, held))
+    Ok((number, held))
 }
 
-fn insert_run(db: &Connection, begun: &Begun<'_>, env: &[u8], input: &[u8]) -> Result<i64, Fault> {
+fn insert_run(db: &Connection, begun: &Begun<'_>, input: &[u8]) -> Result<i64, Fault> {
+    let texts = |texts: &mut dyn Iterator<Item = &str>| {
+        let list: List = texts.map(Value::from).collect();
+        encoding::encode(&Value::List(list)).unwrap_or_default()
+    };
     let format = match begun.format {
         Format::Yaml => "yaml",
         Format::Json => "json",
     };
     let mut insert = db.prepare_cached(
-        "INSERT INTO runs (execution_id, called_by, workflow, version, tenant, user, env, \
-         keep_outputs, format, file, began, input, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (execution_id, called_by, node, item, workflow, version, tenant, user, \
+         env, keep_outputs, format, file, directories, began, input, text) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let inserted = insert.insert(params![
         begun.execution_id,
-        begun.called_by,
+        begun.called_by.map(|by| by.execution_id),
+        begun.called_by.map(|by| by.node),
+        begun.called_by.map(CalledBy::item_column),
         begun.workflow,
         begun.version,
         begun.tenant,
         begun.user,
-        env,
+        texts(&mut begun.env.iter().map(String::as_str)),
         begun.keep_outputs,
         format,
         begun.file.and_then(Path::to_str),
+        texts(&mut begun.directories.iter().filter_map(|path| path.to_str())),
         begun.began.as_microsecond(),
         input,
         begun.text,
@@ -404,7 +497,10 @@ pub(super) fn append<'r>(
         let mut insert = change
             .prepare_cached("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
         for row in rows {
-            let sum: Option<Sum> = row.output.as_deref().map(encoding::sum);
+            let (output, sum) = match &row.output {
+                Some(Encoded { bytes, sum }) => (Some(bytes), Some(&sum[..])),
+                None => (None, None),
+            };
             insert.execute(params![
                 place(row.run, row.number),
                 row.what as i32,
@@ -416,47 +512,55 @@ pub(super) fn append<'r>(
                 row.took,
                 row.recovered_by,
                 row.failure,
-                sum.as_ref().map(|sum| &sum[..]),
-                row.output,
+                sum,
+                output,
             ])?;
         }
     }
     change.commit()
 }
 
+/// Of numbers that the database gives only such are taken as leave room for their entries.
 fn place(run: i64, number: u32) -> i64 {
-    (run << SHIFT) | i64::from(number)
+    (run.min(LAST) << SHIFT) | i64::from(number)
 }
 
-const RUN: &str = "SELECT number, execution_id, called_by, workflow, version, tenant, user, env, \
-                   keep_outputs, format, file, began, input, text FROM runs";
+const RUN: &str = "SELECT number, execution_id, called_by, node, workflow, version, tenant, user, env, \
+                   keep_outputs, format, file, directories, began, input, text FROM runs";
 
 fn columns(row: &Columns<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
-        number: row.get(0)?,
+        number: row.get::<_, i64>(0)?.clamp(0, LAST - 1),
         execution_id: row.get(1)?,
         called_by: row.get(2)?,
-        workflow: row.get(3)?,
-        version: row.get(4)?,
-        tenant: row.get(5)?,
-        user: row.get(6)?,
-        env: row.get(7)?,
-        keep_outputs: row.get(8)?,
-        format: row.get(9)?,
-        file: row.get(10)?,
-        began: row.get(11)?,
-        input: row.get(12)?,
-        text: row.get(13)?,
+        node: row.get(3)?,
+        workflow: row.get(4)?,
+        version: row.get(5)?,
+        tenant: row.get(6)?,
+        user: row.get(7)?,
+        env: row.get(8)?,
+        keep_outputs: row.get(9)?,
+        format: row.get(10)?,
+        file: row.get(11)?,
+        directories: row.get(12)?,
+        began: row.get(13)?,
+        input: row.get(14)?,
+        text: row.get(15)?,
         attempt: 0,
         over: None,
     })
 }
 
-/// The last runs, without their texts and inputs.
-pub(super) fn runs(db: &Connection, most: usize) -> Result<Vec<Run>, Fault> {
+/// The last runs, without their texts and inputs: those that nobody called, or all.
+pub(super) fn runs(db: &Connection, most: usize, called_too: bool) -> Result<Vec<Run>, Fault> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let query = RUN.replace("input, text", "x'', ''");
-    let mut select = db.prepare_cached(&format!("{query} ORDER BY number DESC LIMIT ?"))?;
+    let which = if called_too {
+        ""
+    } else {
+        "WHERE called_by IS NULL"
+    };
+    let mut select = db.prepare_cached(&format!("{query} {which} ORDER BY number DESC LIMIT ?"))?;
     let found = select.query_map([most], columns)?;
     found
         .map(|run| stand(db, run?).map_err(Fault::from))
@@ -469,13 +573,44 @@ pub(super) fn run(db: &Connection, execution_id: &str) -> Result<Option<Run>, Fa
     Ok(found.map(|run| stand(db, run)).transpose()?)
 }
 
+/// The run that a node of a run called.
+pub(super) fn called(db: &Connection, by: &CalledBy<'_>) -> Result<Option<Run>, Fault> {
+    let mut select = db.prepare_cached(&format!(
+        "{RUN} WHERE called_by = ? AND node = ? AND item = ?"
+    ))?;
+    let key = params![by.execution_id, by.node, by.item_column()];
+    let found = select.query_row(key, columns).optional()?;
+    Ok(found.map(|run| stand(db, run)).transpose()?)
+}
+
+/// All runs that a run called.
+pub(super) fn all_called(db: &Connection, execution_id: &str) -> Result<Vec<Run>, Fault> {
+    let mut select = db.prepare_cached(&format!("{RUN} WHERE called_by = ? ORDER BY number"))?;
+    let found = select.query_map([execution_id], columns)?;
+    found
+        .map(|run| stand(db, run?).map_err(Fault::from))
+        .collect()
+}
+
+/// The number of a run, and the run that called it.
+pub(super) fn number(
+    db: &Connection,
+    execution_id: &str,
+) -> rusqlite::Result<Option<(i64, Option<String>)>> {
+    let mut select =
+        db.prepare_cached("SELECT number, called_by FROM runs WHERE execution_id = ?")?;
+    select
+        .query_row([execution_id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
 /// How a run stands: which attempt the last one is, and how that ended.
 pub(super) fn stand(db: &Connection, mut run: Run) -> rusqlite::Result<Run> {
     let mut select = db.prepare_cached(
         "SELECT what, attempts, status, at FROM entries \
          WHERE place >= ? AND place < ? AND what IN (0, 4) ORDER BY place DESC LIMIT 1",
     )?;
-    let bounds = [place(run.number, 0), place(run.number + 1, 0)];
+    let bounds = [place(run.number, 0), place(run.number.saturating_add(1), 0)];
     let last: Option<(i32, u32, Option<String>, i64)> = select
         .query_row(bounds, |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -497,10 +632,10 @@ const ENTRIES: &str = "SELECT place, what, at, node, status, taken, attempts, to
 pub(super) fn history(db: &Connection, run: &Run) -> Result<History, Fault> {
     let mut history = History::default();
     let mut select = db.prepare_cached(ENTRIES)?;
-    let mut rows = select.query([place(run.number, 0), place(run.number + 1, 0)])?;
+    let mut rows = select.query([place(run.number, 0), place(run.number.saturating_add(1), 0)])?;
     while let Some(row) = rows.next()? {
         let at: i64 = row.get(0)?;
-        history.next = number_of(at) + 1;
+        history.next = number_of(at).saturating_add(1);
         let what: i32 = row.get(1)?;
         if what == What::Began as i32 {
             let node: String = row.get(3)?;
@@ -550,32 +685,36 @@ fn ended(row: &Columns<'_>) -> Result<Ended, String> {
     Ok(ended)
 }
 
-/// What a node gave, as it is on record.
-pub(super) fn output(
-    db: &Connection,
-    place: i64,
-    execution_id: &str,
-    node: &str,
-) -> Result<Option<Value>, Fault> {
+/// What a node gave, as it is on record; it is looked at without the database.
+pub(super) fn output(db: &Connection, place: i64) -> rusqlite::Result<Option<Output>> {
     let mut select = db.prepare_cached("SELECT output, sum FROM entries WHERE place = ?")?;
-    let (output, sum): (Option<Vec<u8>>, Option<Vec<u8>>) =
-        select.query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let Some(output) = output else {
-        return Ok(None);
-    };
-    let damaged = |found: String| {
-        Fault::Journal(JournalError::Damaged {
+    select.query_row([place], |row| {
+        let bytes: Option<Vec<u8>> = row.get(0)?;
+        let sum: Option<Vec<u8>> = row.get(1)?;
+        Ok(bytes.map(|bytes| Output { bytes, sum }))
+    })
+}
+
+/// What a node gave, as bytes that nobody has looked at.
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    sum: Option<Vec<u8>>,
+}
+
+impl Output {
+    /// The value, if it is what was written.
+    pub(super) fn open(&self, execution_id: &str, node: &str) -> Result<Value, JournalError> {
+        let damaged = |found: String| JournalError::Damaged {
             execution_id: execution_id.to_owned(),
             found,
-        })
-    };
-    if sum.as_deref() != Some(&encoding::sum(&output)[..]) {
-        let found = format!("what `{node}` gave is not what its digest says");
-        return Err(damaged(found));
+        };
+        if self.sum.as_deref() != Some(&encoding::sum(&self.bytes)[..]) {
+            let found = format!("what `{node}` gave is not what its digest says");
+            return Err(damaged(found));
+        }
+        encoding::decode(&self.bytes)
+            .map_err(|error| damaged(format!("what `{node}` gave is no value: {error}")))
     }
-    let value = encoding::decode(&output)
-        .map_err(|error| damaged(format!("what `{node}` gave is no value: {error}")))?;
-    Ok(Some(value))
 }
 
 /// The timeline of a run.
@@ -583,7 +722,7 @@ pub(super) fn nodes(db: &Connection, run: &Run) -> Result<Vec<NodeRecord>, Fault
     let mut nodes: Vec<NodeRecord> = Vec::new();
     let mut places = std::collections::HashMap::new();
     let mut select = db.prepare_cached(ENTRIES)?;
-    let mut rows = select.query([place(run.number, 0), place(run.number + 1, 0)])?;
+    let mut rows = select.query([place(run.number, 0), place(run.number.saturating_add(1), 0)])?;
     while let Some(row) = rows.next()? {
         let (what, at): (i32, i64) = (row.get(1)?, row.get(2)?);
         let Some(id) = row.get::<_, Option<String>>(3)? else {
@@ -614,13 +753,14 @@ pub(super) fn last_output(db: &Connection, run: i64, node: &str) -> rusqlite::Re
         "SELECT place FROM entries WHERE place >= ? AND place < ? AND what = 2 AND node = ? \
          ORDER BY place DESC LIMIT 1",
     )?;
-    let bounds = (place(run, 0), place(run + 1, 0), node);
+    let bounds = (place(run, 0), place(run.saturating_add(1), 0), node);
     select.query_row(bounds, |row| row.get(0)).optional()
 }
 
-/// The names of the runs that began before a time, in microseconds.
+/// The names of the runs that nobody called and that began before a time, in microseconds.
 pub(super) fn before(db: &Connection, time: i64) -> rusqlite::Result<Vec<String>> {
-    let mut select = db.prepare_cached("SELECT execution_id FROM runs WHERE began < ?")?;
+    let mut select =
+        db.prepare_cached("SELECT execution_id FROM runs WHERE began < ? AND called_by IS NULL")?;
     let found = select.query_map([time], |row| row.get(0))?;
     found.collect()
 }
@@ -642,9 +782,24 @@ pub(super) fn family(db: &Connection, execution_id: &str) -> rusqlite::Result<Ve
 pub(super) fn forget(db: &mut Connection, runs: &[i64]) -> rusqlite::Result<()> {
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for &run in runs {
-        let bounds = [place(run, 0), place(run + 1, 0)];
+        let bounds = [place(run, 0), place(run.saturating_add(1), 0)];
         change.execute("DELETE FROM entries WHERE place >= ? AND place < ?", bounds)?;
         change.execute("DELETE FROM runs WHERE number = ?", [run])?;
     }
     change.commit()
+}
+
+/// Gives back to the system what was taken out. Who reads meanwhile has it wait for another time.
+pub(super) fn shrink(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("PRAGMA incremental_vacuum")?;
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Whether another process, or thread, writes meanwhile.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error,
+        rusqlite::Error::SqliteFailure(error, _) if matches!(error.code, DatabaseBusy | DatabaseLocked)
+    )
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::JournalError;
-use super::store::{self, Fault, Row};
+use super::store::{self, Fault, Row, is_busy};
 
 /// Which entry has to be there: this one and all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,13 +104,17 @@ impl Writer {
 impl Open {
     /// Writes entries. After one that cannot be written, no other of its run is: what is on record has no holes.
     fn write(&mut self, rows: &[Row]) {
-        if store::append(
-            &mut self.db,
-            rows.iter()
-                .filter(|row| !self.refused.contains_key(&row.run)),
-        )
-        .is_ok()
-        {
+        let wanted = rows
+            .iter()
+            .filter(|row| !self.refused.contains_key(&row.run));
+        let Err(error) = store::append(&mut self.db, wanted) else {
+            return;
+        };
+        if is_busy(&error) {
+            // It would be busy for each of them.
+            for row in rows {
+                self.refused.insert(row.run, error.to_string());
+            }
             return;
         }
         for row in rows {

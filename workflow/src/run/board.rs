@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use floe_plugin_api::{Map, Value};
 
+use super::note::Fault;
 use super::outcome::{Failure, NodeStatus};
 use crate::document::{OnError, Port, Workflow};
 use crate::plan::Plan;
@@ -25,6 +26,8 @@ pub(super) enum Outcome {
     Skipped,
     /// It was called off.
     Cancelled,
+    /// What happens in it cannot be put on record, so nothing is said of it.
+    Unrecorded(Fault),
 }
 
 /// Why a run begins no other node.
@@ -149,6 +152,11 @@ impl<'w> Board<'w> {
         self.halt
     }
 
+    /// Whether every node has ended.
+    pub(super) const fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
     /// Begins no other node. The first reason counts.
     pub(super) fn stop(&mut self, why: Halt) {
         self.halt.get_or_insert(why);
@@ -250,7 +258,9 @@ impl<'w> Board<'w> {
                 self.cells[node].status = Some(NodeStatus::Skipped);
                 self.leave(node, |_| false)
             }
-            Outcome::Cancelled => {
+            Outcome::Cancelled | Outcome::Unrecorded(_) => {
+                // It was the last one, maybe; but it has not done what it should.
+                self.stop(Halt::Stopped);
                 self.cells[node].status = Some(NodeStatus::Cancelled);
                 self.ended(node);
                 Vec::new()

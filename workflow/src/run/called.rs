@@ -7,49 +7,51 @@ use floe_plugin_api::{ErrorKind, Map, Value};
 
 use super::caller::Caller;
 use super::crew::{self, Job};
-use super::outcome::{Failure, Run, RunStatus, with_causes};
+use super::outcome::{Failure, Run, RunStatus};
 use super::prepared::Program;
-use super::step::Shared;
+use super::step::{Shared, Wrong};
 use super::{RunOptions, Told};
-use crate::journal::JournalError;
+use crate::journal::CalledBy;
 
-/// Runs a workflow for a node of another one's run.
+/// Runs a workflow for a node of another one's run, and for an item of a list where it is one of many.
 pub(super) fn run<C: Caller>(
     by: &Shared<'_, C>,
     program: &Arc<Program>,
-    place: &str,
+    (node, item): (&str, Option<usize>),
     input: &Value,
     until: Option<Instant>,
-) -> Result<Value, Failure> {
+) -> Result<Value, Wrong> {
     let (tenant, by) = (by.tenant.as_str(), by.job);
     let workflow = program.checked.workflow();
     // It was checked for the tenant of the document; a run may be for another one.
     if let Some(own) = workflow.tenant.as_deref().filter(|own| *own != tenant) {
+        let whose = match tenant {
+            "" => "none".to_owned(),
+            tenant => format!("`{tenant}`"),
+        };
         let why = format!(
-            "workflow `{}` is of the tenant `{own}`, and this run is for {}",
-            workflow.id,
-            if tenant.is_empty() {
-                "none".to_owned()
-            } else {
-                format!("`{tenant}`")
-            },
+            "workflow `{}` is of the tenant `{own}`, and this run is for {whose}",
+            workflow.id
         );
-        return Err(Failure::new(ErrorKind::DisabledForTenant, why));
+        return Err(Failure::new(ErrorKind::DisabledForTenant, why).into());
     }
-    let options = options(by.options, place, tenant);
+    let options = options(by.options, &place(node, item), tenant);
     let (recording, before) = match by.recording {
         None => (None, None),
         Some(recording) => {
-            let calling = by.options.execution_id.as_str();
-            let begun = program.begun(input, &options, Some(calling));
-            let taken_up = recording.journal().take_up(&begun);
-            let (recording, before) = taken_up.map_err(|error| unrecorded(&error))?;
+            let called_by = CalledBy {
+                execution_id: &by.options.execution_id,
+                node,
+                item,
+            };
+            let begun = program.begun(input, &options, Some(&called_by));
+            let (recording, before) = recording.journal().take_up(&begun, &called_by)?;
             (Some(recording), before)
         }
     };
     // What has ended of it came of what it was begun with.
     let input = Arc::new(before.unwrap_or_else(|| input.clone()));
-    let run = crew::work(&Job {
+    let (run, fault) = crew::work(&Job {
         caller: by.caller,
         program,
         options: &options,
@@ -58,7 +60,28 @@ pub(super) fn run<C: Caller>(
         began: Instant::now(),
         until,
     });
-    outcome(run)
+    match fault {
+        // What cannot be put on record is not this node's failure, and nobody deals with it.
+        Some(fault) => Err(Wrong::Fault(fault)),
+        None => Ok(outcome(run)?),
+    }
+}
+
+/// The part of the name of a run that its caller's node makes. Whatever the ids are, two places have two names.
+fn place(node: &str, item: Option<usize>) -> String {
+    let mut place = String::with_capacity(node.len());
+    for c in node.chars() {
+        match c {
+            '/' => place.push_str("%2F"),
+            '[' => place.push_str("%5B"),
+            '%' => place.push_str("%25"),
+            c => place.push(c),
+        }
+    }
+    match item {
+        Some(item) => format!("{place}[{item}]"),
+        None => place,
+    }
 }
 
 /// The options of a run that another one has begun.
@@ -77,10 +100,6 @@ fn options(by: &RunOptions, place: &str, tenant: &str) -> RunOptions {
     options
 }
 
-fn unrecorded(error: &JournalError) -> Failure {
-    Failure::new(ErrorKind::ResourceExhausted, with_causes(error))
-}
-
 /// What the calling node comes to.
 fn outcome(mut run: Run) -> Result<Value, Failure> {
     let kind_and_why = match run.status {
@@ -96,10 +115,8 @@ fn outcome(mut run: Run) -> Result<Value, Failure> {
                     let failure = failure(&run, error.kind, &why);
                     return Err(failure.details(error.details));
                 }
-                None => (
-                    ErrorKind::ResourceExhausted,
-                    run.fault.take().unwrap_or_default(),
-                ),
+                // Nothing else fails a run; and if so, this is no worse.
+                None => (ErrorKind::ExecutionError, "it failed".to_owned()),
             }
         }
     };

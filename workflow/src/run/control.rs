@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use floe_plugin_api::{ErrorKind, List, Map, Value};
 
 use super::Stop;
+use super::bounds;
 use super::outcome::Failure;
 use crate::control::Control;
 
@@ -46,7 +47,15 @@ pub(super) fn steer(
             Ok((Arc::new(value), Some(taken)))
         }
         Control::Set => plain(get("values")),
-        Control::Merge => plain(merge(get("mode").as_str().unwrap_or("map"), arriving)),
+        Control::Merge => {
+            // Before anything is copied: what comes together may be large.
+            let mut weight = 0_usize;
+            for output in arriving.iter().filter_map(|(_, output)| output.as_ref()) {
+                weight = weight.saturating_add(bounds::weigh(output)?);
+                bounds::check(weight)?;
+            }
+            plain(merge(get("mode").as_str().unwrap_or("map"), arriving))
+        }
         Control::Wait => {
             let text = get("duration");
             let time = text.as_str().and_then(duration);

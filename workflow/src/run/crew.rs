@@ -63,7 +63,7 @@ struct JustEnded {
 }
 
 /// Runs all of a workflow.
-pub(super) fn work<C: Caller>(job: &Job<'_, C>) -> Run {
+pub(super) fn work<C: Caller>(job: &Job<'_, C>) -> (Run, Option<Fault>) {
     let checked = &job.program.checked;
     let (workflow, plan) = (checked.workflow(), checked.plan());
     let options = job.options;
@@ -232,6 +232,10 @@ impl<'a, C: Caller> Crew<'a, C> {
 
     /// Looks whether the run was stopped, or its time is over.
     fn look(&self, state: &mut State<'a>) {
+        // One of which nothing is left to be done has ended as it has.
+        if state.board.is_done() {
+            return;
+        }
         if self.shared.job.options.stop.is_on() {
             state.board.stop(Halt::Stopped);
         } else if self.shared.is_over() {
@@ -266,15 +270,15 @@ impl<'a, C: Caller> Crew<'a, C> {
         });
         drop(seen);
         course.has_begun = true;
-        let bytes = self.notes.encode(node, &outcome);
-        let mut state = self.state.lock();
-        let ticket = match bytes {
-            Ok(bytes) => self.notes.ended(node, &outcome, &course, bytes),
-            Err(fault) => {
-                self.heed(&mut state, Err(fault));
-                None
-            }
+        let (outcome, bytes) = match self.notes.encode(node, &outcome) {
+            Ok(bytes) => (outcome, bytes),
+            Err(fault) => (Outcome::Unrecorded(fault), None),
         };
+        let mut state = self.state.lock();
+        if let Outcome::Unrecorded(fault) = &outcome {
+            self.heed(&mut state, Err(fault.clone()));
+        }
+        let ticket = self.notes.ended(node, &outcome, &course, bytes);
         state.courses[index] = course;
         state.board.end(index, outcome);
         (state, ticket)
@@ -334,7 +338,7 @@ impl<'a, C: Caller> Crew<'a, C> {
     }
 
     /// Puts the end on record, and says what came of it all.
-    fn conclude(self, attempt: u32, started: jiff::Timestamp) -> Run {
+    fn conclude(self, attempt: u32, started: jiff::Timestamp) -> (Run, Option<Fault>) {
         let Self {
             shared,
             notes,
@@ -366,6 +370,7 @@ impl<'a, C: Caller> Crew<'a, C> {
             let told = notes.over(status, passed);
             ended.fault = told.err();
         }
-        ended.into_run(workflow, job.options)
+        let fault = ended.fault.clone();
+        (ended.into_run(workflow, job.options), fault)
     }
 }

@@ -6,8 +6,8 @@ use floe_plugin_api::ErrorKind;
 
 use super::board::Outcome;
 use super::outcome::{Course, Failure, NodeStatus, RunStatus};
-use crate::document::{Node, OnError};
-use crate::journal::{JournalError, Kept, NodeEnd, Recording, Ticket};
+use crate::document::Node;
+use crate::journal::{Encoded, JournalError, Kept, NodeEnd, Recording, Ticket};
 
 /// Why something is not on record.
 pub(super) type Fault = Arc<JournalError>;
@@ -30,7 +30,7 @@ impl<'a> Notes<'a> {
     }
 
     /// What a node gave, as bytes: made before anybody has to wait for it.
-    pub(super) fn encode(self, node: &Node, outcome: &Outcome) -> Result<Option<Vec<u8>>, Fault> {
+    pub(super) fn encode(self, node: &Node, outcome: &Outcome) -> Result<Option<Encoded>, Fault> {
         match outcome {
             Outcome::Done { output, .. } if self.are_taken() => {
                 Recording::encode(&node.id, output).map(Some)
@@ -44,7 +44,7 @@ impl<'a> Notes<'a> {
         node: &Node,
         outcome: &Outcome,
         course: &Course,
-        output: Option<Vec<u8>>,
+        output: Option<Encoded>,
     ) -> Option<Ticket> {
         let recording = self.0?;
         let (status, taken, failure) = match outcome {
@@ -56,6 +56,8 @@ impl<'a> Notes<'a> {
             Outcome::Failed(failure) => (NodeStatus::Failed, None, Some(failure)),
             Outcome::Skipped => (NodeStatus::Skipped, None, None),
             Outcome::Cancelled => (NodeStatus::Cancelled, None, None),
+            // What cannot be put on record has not ended.
+            Outcome::Unrecorded(_) => return None,
         };
         Some(recording.ended(NodeEnd {
             node: &node.id,
@@ -86,12 +88,7 @@ impl<'a> Notes<'a> {
         let Some(recording) = self.0 else {
             return Ok(None);
         };
-        let has_stopped_run = |status| match status {
-            NodeStatus::Cancelled | NodeStatus::NotRun => true,
-            NodeStatus::Failed => node.on_error == OnError::Stop,
-            _ => false,
-        };
-        let kept = recording.kept(execution_id, &node.id, has_stopped_run);
+        let kept = recording.kept(execution_id, node);
         Ok(kept.map_err(Arc::new)?.map(outcome_of))
     }
 

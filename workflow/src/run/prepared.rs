@@ -9,7 +9,7 @@ use super::RunOptions;
 use crate::control::Control;
 use crate::document::Node;
 use crate::expression::{ExpressionError, Parameters, Reference, Root, Template};
-use crate::journal::{Begun, Interrupted, JournalError};
+use crate::journal::{Begun, CalledBy, Interrupted, JournalError};
 use crate::validate::Checked;
 
 /// A workflow that was checked, with its expressions read, and the workflows that it calls.
@@ -52,7 +52,7 @@ impl Program {
         &'a self,
         input: &'a Value,
         options: &'a RunOptions,
-        called_by: Option<&'a str>,
+        called_by: Option<&'a CalledBy<'a>>,
     ) -> Begun<'a> {
         let workflow = self.checked.workflow();
         Begun {
@@ -67,6 +67,7 @@ impl Program {
             tenant: options.tenant.as_deref(),
             user: &options.user,
             env: &options.env,
+            directories: &options.directories,
             keep_outputs: options.keep_outputs,
             began: jiff::Timestamp::now(),
         }

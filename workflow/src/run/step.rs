@@ -10,14 +10,20 @@ use floe_registry::{Recovery, Status};
 use parking_lot::Mutex;
 
 use super::board::Outcome;
+use super::bounds;
 use super::called;
 use super::caller::Caller;
 use super::control::{self, Arriving};
 use super::crew::Job;
+use super::note::Fault;
 use super::outcome::{Course, Failure, NodeStatus};
 use super::prepared::{Program, Step};
 use crate::document::{Foreach, Node};
 use crate::expression::{ExpressionError, Parameters, Scope, Steps};
+use crate::journal::JournalError;
+
+/// How many items of a list are worked on at once, whatever a document says: each has a thread.
+const THREADS: usize = 256;
 
 /// What a node sees of those before it.
 #[derive(Debug, Default)]
@@ -93,7 +99,27 @@ pub(super) struct Turn<'a, C> {
 }
 
 /// What came of one item of a list.
-type ItemDone = (Result<Once, Failure>, Course);
+type ItemDone = (Result<Once, Wrong>, Course);
+
+/// Why a node gives nothing.
+pub(super) enum Wrong {
+    /// It failed.
+    Failure(Failure),
+    /// What happens in it cannot be put on record.
+    Fault(Fault),
+}
+
+impl From<Failure> for Wrong {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<JournalError> for Wrong {
+    fn from(error: JournalError) -> Self {
+        Self::Fault(Arc::new(error))
+    }
+}
 
 /// What came of one call.
 struct Once {
@@ -130,6 +156,10 @@ impl<C: Caller> Turn<'_, C> {
             Some(each) => self.each(each, &scope, course),
             None => self.once(&scope, None, course),
         };
+        let done = done.and_then(|once| {
+            bounds::weigh(&once.output)?;
+            Ok(once)
+        });
         match done {
             Ok(Once {
                 output,
@@ -144,12 +174,13 @@ impl<C: Caller> Turn<'_, C> {
                     _ => NodeStatus::Recovered,
                 },
             },
-            Err(failure)
+            Err(Wrong::Fault(fault)) => Outcome::Unrecorded(fault),
+            Err(Wrong::Failure(failure))
                 if failure.kind == ErrorKind::Cancelled && self.shared.job.options.stop.is_on() =>
             {
                 Outcome::Cancelled
             }
-            Err(failure) => Outcome::Failed(failure),
+            Err(Wrong::Failure(failure)) => Outcome::Failed(failure),
         }
     }
 
@@ -176,7 +207,7 @@ impl<C: Caller> Turn<'_, C> {
         scope: &Scope<'_>,
         item: Option<usize>,
         course: &mut Course,
-    ) -> Result<Once, Failure> {
+    ) -> Result<Once, Wrong> {
         let parameters = value("parameters", self.step.parameters.as_ref(), scope)?;
         if let Some(called) = self.shared.job.program.calls.get(&self.index) {
             return self.call(called, &parameters, item);
@@ -185,7 +216,8 @@ impl<C: Caller> Turn<'_, C> {
             let stop = &self.shared.job.options.stop;
             let arriving = &self.seen.arriving;
             let steered = control::steer(control, &parameters, arriving, self.until(), stop);
-            return steered.map(|(output, taken)| Once {
+            let (output, taken) = steered?;
+            return Ok(Once {
                 output,
                 taken,
                 status: Status::Success,
@@ -212,8 +244,8 @@ impl<C: Caller> Turn<'_, C> {
         course.attempts = course.attempts.saturating_add(called.attempts);
         course.recovered_by = course.recovered_by.take().or(called.recovered_by);
         let status = called.status;
-        called.output.map(|output| Once {
-            output: Arc::new(output),
+        Ok(Once {
+            output: Arc::new(called.output?),
             taken: None,
             status,
         })
@@ -225,13 +257,10 @@ impl<C: Caller> Turn<'_, C> {
         called: &Arc<Program>,
         parameters: &Value,
         item: Option<usize>,
-    ) -> Result<Once, Failure> {
-        let place = match item {
-            None => self.node.id.clone(),
-            Some(item) => format!("{}[{item}]", self.node.id),
-        };
+    ) -> Result<Once, Wrong> {
+        let place = (self.node.id.as_str(), item);
         let input = parameters.get("input").unwrap_or(&Value::Null);
-        let output = called::run(self.shared, called, &place, input, self.until())?;
+        let output = called::run(self.shared, called, place, input, self.until())?;
         Ok(Once {
             output: Arc::new(output),
             taken: None,
@@ -246,26 +275,21 @@ impl<C: Caller> Turn<'_, C> {
     }
 
     /// One call for each item, as many at once as may be; what they give is in the items' order.
-    fn each(
-        &self,
-        each: &Foreach,
-        scope: &Scope<'_>,
-        course: &mut Course,
-    ) -> Result<Once, Failure> {
+    fn each(&self, each: &Foreach, scope: &Scope<'_>, course: &mut Course) -> Result<Once, Wrong> {
         let items = value("foreach.items", self.step.items.as_ref(), scope)?;
         let Some(list) = items.as_list() else {
-            return Err(Failure::new(
-                ErrorKind::InvalidParameters,
-                format!(
-                    "`foreach.items` is a value of type {}, expected a list",
-                    items.type_name()
-                ),
-            ));
+            let message = format!(
+                "`foreach.items` is a value of type {}, expected a list",
+                items.type_name()
+            );
+            return Err(Failure::new(ErrorKind::InvalidParameters, message).into());
         };
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let weight = AtomicUsize::new(0);
         let places: Vec<Option<ItemDone>> = (0..list.len()).map(|_| None).collect();
         let done = Mutex::new(places);
         let threads = list.len().min(each.concurrency.max(1) as usize);
+        let threads = threads.min(THREADS);
         let work = || loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = list.get(index) else { return };
@@ -278,7 +302,13 @@ impl<C: Caller> Turn<'_, C> {
                 .item(&each.name, Arc::new(item.clone()))
                 .item("index", Arc::new(number.into()));
             let mut course = Course::default();
-            let result = self.once(&scope, Some(index), &mut course);
+            let result = self
+                .once(&scope, Some(index), &mut course)
+                .and_then(|once| {
+                    let own = bounds::weigh(&once.output)?;
+                    bounds::check(weight.fetch_add(own, Ordering::Relaxed).saturating_add(own))?;
+                    Ok(once)
+                });
             if result.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
@@ -302,9 +332,12 @@ impl<C: Caller> Turn<'_, C> {
             };
             course.attempts = course.attempts.saturating_add(own.attempts);
             course.recovered_by = course.recovered_by.take().or(own.recovered_by);
-            let once = result.map_err(|mut failure| {
-                failure.message = format!("item {index}: {}", failure.message);
-                failure
+            let once = result.map_err(|wrong| match wrong {
+                Wrong::Failure(mut failure) => {
+                    failure.message = format!("item {index}: {}", failure.message);
+                    Wrong::Failure(failure)
+                }
+                fault @ Wrong::Fault(_) => fault,
             })?;
             if once.status != Status::Success {
                 status = Status::Recovered;
@@ -312,7 +345,7 @@ impl<C: Caller> Turn<'_, C> {
             outputs.push(Value::clone(&once.output));
         }
         if outputs.len() < list.len() {
-            return Err(Failure::new(ErrorKind::Cancelled, "the run was stopped"));
+            return Err(Failure::new(ErrorKind::Cancelled, "the run was stopped").into());
         }
         Ok(Once {
             output: Arc::new(outputs.into()),

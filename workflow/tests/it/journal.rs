@@ -199,12 +199,22 @@ proptest! {
     }
 }
 
+/// Has a file be its owner's alone.
+fn close(file: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
 /// A journal of small pages, so that there are many places to cut it at, and not too many bytes.
 fn small(directory: &Path) -> Journal {
     fs::create_dir_all(directory).unwrap();
     let db = rusqlite::Connection::open(directory.join("journal.db")).unwrap();
     db.execute_batch("PRAGMA page_size = 512; VACUUM;").unwrap();
     drop(db);
+    close(&directory.join("journal.db"));
     open(directory)
 }
 
@@ -584,6 +594,7 @@ fn what_is_no_journal_is_refused_and_left_as_it_is() {
     assert!(!file.exists(), "who only looks begins none");
 
     fs::write(&file, "this is a diary, and none of a program's").unwrap();
+    close(&file);
     let error = Journal::open(&settings).unwrap_err().to_string();
     let expected =
         "journal.db` is no database, expected a journal of version 1: choose another directory";
@@ -597,6 +608,7 @@ fn what_is_no_journal_is_refused_and_left_as_it_is() {
     let db = rusqlite::Connection::open(&file).unwrap();
     db.execute_batch("CREATE TABLE recipes (name TEXT)")
         .unwrap();
+    close(&file);
     let error = Journal::open(&settings).unwrap_err().to_string();
     assert!(
         error.contains("is a database of another program, expected a journal"),

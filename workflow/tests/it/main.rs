@@ -9,6 +9,7 @@ mod edges;
 mod fake;
 mod forms;
 mod garbage;
+mod hostile;
 mod journal;
 mod library;
 mod limits;
