@@ -656,3 +656,30 @@ fn with_each_entry_on_the_disk_it_is_the_same() {
     assert_eq!((run.status, run.fault), (RunStatus::Success, None));
     assert!(run.duration < Duration::from_secs(60));
 }
+
+#[test]
+fn what_a_node_says_of_one_before_it_is_the_same_when_the_run_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "
+id: w
+nodes:
+  - { id: a, node_type: test.echo, parameters: { v: 1 } }
+  - { id: b, node_type: test.fail, on_error: continue, needs: [a] }
+  - { id: stop, node_type: fail, needs: [b], when: context.attempt == 1, parameters: { message: no } }
+  - id: c
+    node_type: set
+    needs: [a, b, stop]
+    parameters: { values: { a: '{{ steps.a.attempts }}', b: '{{ steps.b.status }}', why: '{{ steps.b.error.message }}' } }
+";
+    let journal = open(directory.path());
+    let run = runner_of(text).record(Value::Null, &named("r"), &journal);
+    assert_eq!(run.unwrap().status, RunStatus::Failed);
+    drop(journal);
+    let (run, called) = resume(directory.path(), "r").unwrap();
+    assert!(called.is_empty(), "{called:?}");
+    let node = run.nodes["c"].output.as_deref().unwrap();
+    assert_eq!(
+        *node,
+        value!({"a": 1, "b": "failed", "why": "as it was told"})
+    );
+}
