@@ -644,11 +644,11 @@ pub(crate) struct RunWorkflow {
 /// What `floe graph` is told.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml. With --run, that of the run
+    /// The workflow: JSON, or YAML where its name ends in .yaml or .yml [default: with --run, that of the run]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "run")]
     pub(crate) file: Option<PathBuf>,
     /// A run that is on record: its nodes are coloured by what became of them
-    #[arg(long, value_name = "EXECUTION", conflicts_with = "file")]
+    #[arg(long, value_name = "EXECUTION")]
     pub(crate) run: Option<String>,
     /// In which language
     #[arg(long, default_value = "mermaid")]

@@ -10,6 +10,8 @@ use floe_registry::{
     is_privileged, search_path,
 };
 
+use floe_workflow::Limits;
+
 use crate::arguments::Global;
 use crate::failure::Failure;
 use crate::report::places::Place;
@@ -87,6 +89,18 @@ impl Session {
     /// Where workflows are, and how their runs are put on record.
     pub(crate) const fn workflows(&self) -> &WorkflowSettings {
         &self.settings.workflows
+    }
+
+    /// How large workflows may be.
+    pub(crate) fn limits(&self) -> Limits {
+        let (own, mut limits) = (&self.settings.workflows, Limits::default());
+        let number = |set: Option<u64>, usual: usize| {
+            set.map_or(usual, |set| usize::try_from(set).unwrap_or(usize::MAX))
+        };
+        limits.bytes = number(own.max_bytes, limits.bytes);
+        limits.nodes = number(own.max_nodes, limits.nodes);
+        limits.depth = number(own.max_depth, limits.depth);
+        limits
     }
 
     /// Where plugins run, by the arguments and the settings.

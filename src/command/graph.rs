@@ -37,8 +37,11 @@ pub(crate) fn run(
     let subject = match (&arguments.file, &arguments.run) {
         (Some(file), _) => Subject {
             of: text::path(file),
-            document: read(file)?,
-            statuses: BTreeMap::new(),
+            document: read(file, &Limits::default())?,
+            statuses: match &arguments.run {
+                Some(execution) => of_run(execution, &session()?)?.statuses,
+                None => BTreeMap::new(),
+            },
         },
         (None, Some(execution)) => of_run(execution, &session()?)?,
         (None, None) => return Err(Failure::usage("no workflow is named")),
@@ -74,7 +77,7 @@ fn of_run(execution: &str, session: &Session) -> Result<Subject, Failure> {
     let statuses = record.nodes.into_iter();
     Ok(Subject {
         of: format!("the workflow of `{execution}`"),
-        document: Document::read(&record.text, record.format, &Limits::default()),
+        document: Document::read(&record.text, record.format, &session.limits()),
         statuses: statuses
             .filter_map(|node| Some((node.id, node.status?)))
             .collect(),

@@ -44,11 +44,12 @@ pub(crate) fn validate(
     let file = text::path(&arguments.file);
     let given = arguments.library.workflow_dir.iter().cloned();
     let library = library(given, Some(&arguments.file), session);
-    let checkup =
-        match read(&arguments.file)?.and_then(|document| check(document, &registry, library)) {
-            Ok(checked) => Checkup::new(file, Vec::new(), checked.warnings().to_vec()),
-            Err(problems) => Checkup::new(file, problems.errors, problems.warnings),
-        };
+    let checkup = match read(&arguments.file, &session.limits())?
+        .and_then(|document| check(document, &registry, library))
+    {
+        Ok(checked) => Checkup::new(file, Vec::new(), checked.warnings().to_vec()),
+        Err(problems) => Checkup::new(file, problems.errors, problems.warnings),
+    };
     output.report(&checkup)?;
     Ok(if checkup.valid {
         Exit::Done
@@ -88,7 +89,9 @@ fn begin(arguments: &RunWorkflow, session: &Session, output: &Output) -> Result<
     let registry = session.calling_registry()?;
     let directories = absolute(&arguments.library.workflow_dir);
     let library = library(directories.iter().cloned(), Some(file), session);
-    let checked = match read(file)?.and_then(|document| check(document, &registry, library)) {
+    let checked = match read(file, &session.limits())?
+        .and_then(|document| check(document, &registry, library))
+    {
         Ok(checked) => checked,
         Err(problems) => return refused(&text::path(file), problems, output),
     };
@@ -148,8 +151,8 @@ fn resume(
     let all = given.chain(interrupted.directories().iter().cloned());
     let library = library(all, arguments.file.as_deref().or(origin), session);
     let read = match &arguments.file {
-        Some(file) => read(file)?,
-        None => Document::read(interrupted.text(), interrupted.format(), &Limits::default()).map(
+        Some(file) => read(file, &session.limits())?,
+        None => Document::read(interrupted.text(), interrupted.format(), &session.limits()).map(
             |document| match origin {
                 Some(file) => document.in_file(file),
                 None => document,
@@ -267,7 +270,8 @@ fn library(
     });
     let all = given.chain(beside);
     let all = all.chain(session.workflows().directories.iter().cloned());
-    all.fold(WorkflowDirectories::new(), WorkflowDirectories::directory)
+    let none = WorkflowDirectories::new().limits(session.limits());
+    all.fold(none, WorkflowDirectories::directory)
 }
 
 /// The same directories from wherever they are looked for later.
@@ -288,9 +292,8 @@ fn check(
 }
 
 /// Reads a workflow, whatever is wrong with it but that it is none.
-pub(super) fn read(path: &Path) -> Result<Result<Document, Problems>, Failure> {
+pub(super) fn read(path: &Path, limits: &Limits) -> Result<Result<Document, Problems>, Failure> {
     let format = Format::of(path).unwrap_or(Format::Json);
-    let limits = Limits::default();
     let mut content = String::new();
     // A little more than may be, so that who reads it sees that it is too long.
     let most = limits.bytes as u64 + 1;
@@ -299,7 +302,7 @@ pub(super) fn read(path: &Path) -> Result<Result<Document, Problems>, Failure> {
         .map_err(|error| {
             Failure::failed(format!("cannot read `{}`", text::path(path))).caused_by(&error)
         })?;
-    let document = Document::read(&content, format, &limits);
+    let document = Document::read(&content, format, limits);
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     Ok(document.map(|document| document.in_file(file)))
 }

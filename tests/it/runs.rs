@@ -262,6 +262,8 @@ nodes:
 
     let drawn = sandbox.floe(["graph", "--run", "r1", "--format", "dot"]);
     assert_eq!(drawn.code, Some(0), "{}", drawn.stderr);
+    let of_file = sandbox.floe(["graph", "w.yaml", "--run", "r1", "--format", "dot"]);
+    assert_eq!(of_file.stdout(), drawn.stdout());
     for expected in ["success", "failed", "skipped"] {
         assert!(
             drawn.stdout().contains(expected),
@@ -351,4 +353,57 @@ fn where_runs_are_put_on_record_floe_toml_says() {
         "{}",
         refused.stderr
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_calls_off_what_runs() {
+    use rustix::process::Signal;
+    let sandbox = sandbox(
+        &SLOW
+            .replace("node_type: wait", "node_type: moody.once")
+            .replace(
+                "duration: '{{ \"1h\" if context.attempt == 1 else \"1ms\" }}'",
+                "ms: 3600000",
+            ),
+    );
+    let run = begun(&sandbox, "slow");
+    run.signal(Signal::INT);
+    // The first one lets it run: an hour is not over.
+    std::thread::sleep(Duration::from_millis(500));
+    let shown = sandbox.floe(["runs", "show", "r1", "--json"]).json(0);
+    assert_eq!(shown["status"], "running");
+    run.signal(Signal::INT);
+    let stopped = run.ended();
+    assert_eq!(
+        stopped.code,
+        Some(1),
+        "{}{}",
+        stopped.stdout(),
+        stopped.stderr
+    );
+    let shown = sandbox.floe(["runs", "show", "r1", "--json"]).json(0);
+    assert_eq!(shown["status"], "cancelled");
+    assert_eq!(shown["nodes"][1]["status"], "cancelled");
+}
+
+#[test]
+fn how_large_a_workflow_may_be_floe_toml_says() {
+    let sandbox =
+        sandbox("id: w\nnodes:\n  - { id: a, node_type: noop }\n  - { id: b, node_type: noop }\n");
+    assert_eq!(sandbox.floe(["validate", "w.yaml"]).code, Some(0));
+    for (setting, expected) in [
+        ("max_nodes = 1", "nodes"),
+        ("max_bytes = 20", "bytes"),
+        ("max_depth = 1", "deep"),
+    ] {
+        sandbox.file("floe.toml", format!("[workflows]\n{setting}\n"));
+        let refused = sandbox.floe(["validate", "w.yaml"]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(
+            refused.stdout().contains(expected),
+            "{setting}: {}",
+            refused.stdout()
+        );
+    }
 }

@@ -147,6 +147,9 @@ const LONGEST: u64 = 16 << 20;
 /// directories = ["flows"]         # where workflows find those that they call
 /// runs = "runs"                   # the journal of runs; in the state directory, where it is left out
 /// sync = "checkpoint"             # or "always": each entry is on the disk before a run goes on
+/// max_bytes = "8MiB"              # of a document
+/// max_nodes = 10000
+/// max_depth = 128
 /// ```
 ///
 /// Paths are taken from the file's own directory. Dates and times of a

@@ -140,6 +140,18 @@ proptest! {
             prop_assert_eq!(found_status, status, "n{}", at);
             prop_assert_eq!(found_output, output, "n{}", at);
         }
+        // Each that ran ran once, and after what leads to it.
+        let calls = runner.caller().calls.lock().unwrap().clone();
+        let places: BTreeMap<&str, usize> =
+            calls.iter().enumerate().map(|(place, (node, _))| (node.as_str(), place)).collect();
+        prop_assert_eq!(places.len(), calls.len(), "{:?}", calls);
+        for (at, shape) in shapes.iter().enumerate() {
+            let Some(own) = places.get(format!("n{at}").as_str()) else { continue };
+            for (before, _) in &shape.needs {
+                let before = places.get(format!("n{before}").as_str());
+                prop_assert!(before.is_none_or(|before| before < own), "{:?}", calls);
+            }
+        }
         // Again, to the last bit.
         let again = runner.run(Value::Null, &options);
         let outputs = |run: &floe_workflow::Run| run.nodes.values().map(|node| node.output.clone()).collect::<Vec<_>>();
