@@ -29,7 +29,8 @@ nodes:
   - { id: last, node_type: test.echo, needs: [then], parameters: { n: '{{ steps.then.output.n }}' } }
 ";
 
-fn runner(text: &str, others: &[&str]) -> Runner<Fake> {
+/// Reads, checks and makes ready, with others that it may call.
+pub(crate) fn runner(text: &str, others: &[&str]) -> Runner<Fake> {
     let read = |text: &str| Document::read(text, Format::Yaml, &Limits::default()).unwrap();
     let shelf = others
         .iter()

@@ -6,13 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floe_registry::api::{Value, value};
-use floe_workflow::{
-    Document, Format, Journal, JournalSettings, Limits, NodeStatus, RunOptions, RunStatus, Runner,
-    Stop, Told, Validator,
-};
+use floe_workflow::{Journal, JournalSettings, NodeStatus, RunOptions, RunStatus, Stop, Told};
 
-use crate::fake::{Fake, Known};
-use crate::library::Shelf;
+use crate::called::runner;
 
 const ADD: &str = "
 id: add
@@ -24,19 +20,6 @@ id: main
 nodes:
   - { id: first, node_type: workflow.call, parameters: { workflow: add, input: { n: '{{ input.n }}' } } }
 ";
-
-fn runner(text: &str, others: &[&str]) -> Runner<Fake> {
-    let read = |text: &str| Document::read(text, Format::Yaml, &Limits::default()).unwrap();
-    let shelf = others
-        .iter()
-        .map(|text| (read(text).workflow().id.clone(), (*text).to_owned()));
-    let validator = Validator::new(Known).library(Shelf::new(shelf));
-    let checked = validator.validate(read(text));
-    Runner::new(
-        Fake::default(),
-        checked.unwrap_or_else(|problems| panic!("{problems}")),
-    )
-}
 
 fn open(directory: &Path) -> Journal {
     Journal::open(&JournalSettings::new(directory)).unwrap()
