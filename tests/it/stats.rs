@@ -17,11 +17,11 @@ fn what_there_is_though_nothing_ran() {
     assert_timed!(stats("", &[]), @r"
     exit 0
     --- stdout
-    2 plugins, 12 executors
+    2 plugins, 13 executors
 
     kind     plugins  executors  calls  errors
     ───
-    compute        2         12      0       0
+    compute        2         13      0       0
 
     category  executors  calls  errors
     ───
@@ -43,8 +43,8 @@ fn what_there_is_though_nothing_ran() {
         counted["there_is"],
         json!({
             "plugins": 2,
-            "executors": 12,
-            "kinds": {"compute": {"plugins": 2, "executors": 12}},
+            "executors": 13,
+            "kinds": {"compute": {"plugins": 2, "executors": 13}},
             "categories": {"words": 1},
         })
     );
@@ -76,11 +76,11 @@ fn calls_are_counted() {
     assert_timed!(stats(settings, &arguments), @r"
     exit 0
     --- stdout
-    2 plugins, 12 executors
+    2 plugins, 13 executors
 
     kind     plugins  executors  calls  errors
     ───
-    compute        2         12     12       0
+    compute        2         13     12       0
 
     category  executors  calls  errors
     ───
@@ -115,11 +115,11 @@ fn calls_that_fail_are_counted_by_kind() {
     assert_timed!(stats("", &["--call", "moody.fail", "--repeat", "3"]), @r"
     exit 1
     --- stdout
-    2 plugins, 12 executors
+    2 plugins, 13 executors
 
     kind     plugins  executors  calls  errors
     ───
-    compute        2         12      3       3
+    compute        2         13      3       3
 
     category  executors  calls  errors
     ───
