@@ -1,7 +1,7 @@
 //! What is put on record of runs, so that one that was cut off can go on.
 //!
 //! - `lease` sees to it that one process at a time runs a run.
-//! - `store` is the database: its tables, and what is read of them.
+//! - `open` makes or finds the database and its tables; `store` is what is written and read of them.
 //! - `writer` puts entries there, those of several threads at once.
 //! - `recording` is one run that is put on record; `record` is what was.
 //! - `encoding` is a value as bytes.
@@ -12,6 +12,7 @@
 mod encoding;
 mod error;
 mod lease;
+mod open;
 mod record;
 mod recording;
 mod store;
@@ -128,10 +129,10 @@ impl Journal {
     ///
     /// The directory or the database in it cannot be used, or the database is none of this program's.
     pub fn open(settings: &JournalSettings) -> Result<Self, JournalError> {
-        let connection = store::open(settings)?;
+        let connection = open::open(settings)?;
         Ok(Self(Arc::new(Inner {
             directory: settings.directory.clone(),
-            writer: Writer::new(connection, store::file(&settings.directory)),
+            writer: Writer::new(connection, open::file(&settings.directory)),
         })))
     }
 
@@ -141,7 +142,7 @@ impl Journal {
     ///
     /// As [`Journal::open`].
     pub fn find(settings: &JournalSettings) -> Result<Option<Self>, JournalError> {
-        match store::file(&settings.directory).try_exists() {
+        match open::file(&settings.directory).try_exists() {
             Ok(false) => Ok(None),
             Ok(true) => Self::open(settings).map(Some),
             Err(source) => Err(JournalError::Directory {

@@ -34,7 +34,7 @@ pub enum JournalError {
         why: String,
     },
     /// Its database is of another program, or of a later version of this one.
-    #[error("`{}` is {found}, expected a journal of version {}: choose another directory", file.display(), super::store::VERSION)]
+    #[error("`{}` is {found}, expected a journal of version {}: choose another directory", file.display(), super::open::VERSION)]
     Foreign {
         /// The file.
         file: PathBuf,

@@ -29,7 +29,7 @@ impl Lease {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::OpenOptionsExt;
-                options.mode(0o600).custom_flags(super::store::NO_LINK);
+                options.mode(0o600).custom_flags(super::open::NO_LINK);
             }
             let file = options.open(&path)?;
             match file.try_lock() {
