@@ -367,10 +367,10 @@ fn a_second_ctrl_c_calls_off_what_runs() {
                 "ms: 3600000",
             ),
     );
-    let run = begun(&sandbox, "slow");
+    let mut run = begun(&sandbox, "slow");
     run.signal(Signal::INT);
     // The first one lets it run: an hour is not over.
-    std::thread::sleep(Duration::from_millis(500));
+    while !run.said().starts_with("stopping: no other node begins") {}
     let shown = sandbox.floe(["runs", "show", "r1", "--json"]).json(0);
     assert_eq!(shown["status"], "running");
     run.signal(Signal::INT);

@@ -126,6 +126,19 @@ impl Begun {
         line.strip_suffix('\n').expect("a whole line").to_owned()
     }
 
+    /// Its next line on standard error; waits for it.
+    #[track_caller]
+    pub(crate) fn said(&mut self) -> String {
+        let child = self.child.as_mut().expect("it has not ended");
+        let stderr = child.stderr.as_mut().expect("nobody has closed it");
+        let mut line = String::new();
+        // No more than the line: what comes after it is read at the end.
+        BufReader::with_capacity(1, stderr)
+            .read_line(&mut line)
+            .unwrap();
+        line.strip_suffix('\n').expect("a whole line").to_owned()
+    }
+
     /// Reads nothing more.
     pub(crate) fn close(&mut self) {
         self.lines = None;
