@@ -46,7 +46,7 @@ const AT_ONCE: usize = 64;
 pub(super) const NESTED: usize = 1_024;
 
 /// How many bytes memory may have that is kept for the next call.
-pub(super) const LARGEST_SPARE: u64 = 32 << 20;
+const LARGEST_SPARE: u64 = 32 << 20;
 
 /// The bit that says that nobody may begin anything any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -64,8 +64,6 @@ pub(crate) struct Worker {
     waiting: Mutex<HashMap<u64, Arc<Waiter>>>,
     /// Memory that a call and its answer were passed in, for the next one.
     spare: Mutex<Option<Memory>>,
-    /// Whether there was a value that did not go through the socket since the worker was told to rest.
-    had_large: AtomicBool,
     requests: AtomicU64,
     /// How many requests are in it, and whether it is closed.
     inside: AtomicUsize,
@@ -132,7 +130,6 @@ impl Worker {
             reading: Mutex::new(()),
             waiting: Mutex::default(),
             spare: Mutex::default(),
-            had_large: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             inside: AtomicUsize::new(0),
             hearing: AtomicUsize::new(0),
@@ -263,7 +260,7 @@ impl Worker {
                 input,
                 call,
             } => Packet::in_memory(
-                |size| Memory::for_call(self.spare.lock().take(), size),
+                || Memory::for_call(self.spare.lock().take()),
                 &ToWorker::Call {
                     request,
                     operation: *operation,
@@ -290,9 +287,6 @@ impl Worker {
                 format!("the input cannot be passed to a worker: {error}"),
             )
         })?;
-        if packet.memory.is_some() {
-            self.had_large.store(true, Ordering::Release);
-        }
         let began = Instant::now();
         let until = allowed.and_then(|allowed| began.checked_add(allowed));
         let until = until.and_then(|until| until.checked_add(GRACE));
@@ -319,17 +313,9 @@ impl Worker {
         }
     }
 
-    /// Gives the memory back that is kept for the next call, here and in the worker.
+    /// Gives the memory back that is kept for the next call.
     pub(super) fn rest(&self) {
         drop(self.spare.lock().take());
-        if !self.had_large.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        if let Ok(packet) = Packet::new(&ToWorker::Rest, []) {
-            // Where there is no room for the word, the next rest will do.
-            let said = self.channel.send(&packet);
-            self.had_large.fetch_or(said.is_err(), Ordering::AcqRel);
-        }
     }
 
     fn converse(
@@ -351,7 +337,8 @@ impl Worker {
             Err(How::Overran { .. }) => return lost(overran()),
             Err(how) => return lost(how),
         }
-        packet.pour().tell();
+        // Where it is given up, whoever waits finds why below.
+        packet.pour(&mut || !self.is_over(until)).tell();
         let call = match what {
             Request::Call { call, .. } => Some(*call),
             _ => None,

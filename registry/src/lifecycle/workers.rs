@@ -25,7 +25,7 @@ use super::{StartKey, running::Running};
 use crate::error::{Begun, CallError};
 use crate::isolation::Isolation;
 
-/// How many threads there are at most for work that comes from outside.
+/// How much work that comes from outside is done at once.
 const LIMIT: usize = 64;
 
 /// How long a thread without work is kept.
@@ -85,6 +85,8 @@ pub(crate) struct Ticket {
     allowed: Duration,
     deadline: Instant,
     thread: Mutex<String>,
+    /// Whether it comes from outside, and has or waits for a place.
+    limited: bool,
     phase: Mutex<Phase>,
     /// Nobody waits for it any more.
     given_up: AtomicBool,
@@ -191,7 +193,12 @@ type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
+    /// What the next thread does that has nothing else to do.
     queue: VecDeque<Job>,
+    /// Work from outside that waits for a place.
+    waiting: VecDeque<Job>,
+    /// How much work from outside has a place, the abandoned one not counted.
+    places: usize,
     /// Threads that wait for work.
     idle: usize,
     /// Threads that do work or wait for it, the abandoned ones not counted.
@@ -278,6 +285,7 @@ impl Workers {
             allowed,
             deadline: far(Some(allowed)),
             thread: Mutex::default(),
+            limited,
             phase: Mutex::new(Phase::Queued),
             given_up: AtomicBool::new(false),
             unheard: AtomicUsize::new(0),
@@ -302,24 +310,33 @@ impl Workers {
 
     fn submit(&self, job: Job, limited: bool) {
         let mut state = self.0.state.lock();
-        let free = state.idle > state.queue.len();
-        if free || (limited && state.threads >= LIMIT) {
-            state.queue.push_back(job);
-            self.0.work.notify_one();
+        if limited && state.places >= LIMIT {
+            state.waiting.push_back(job);
             return;
         }
-        self.add(state, Some(job));
+        state.places += usize::from(limited);
+        self.hand_out(state, job);
+    }
+
+    /// Has work done by a thread that has nothing to do, or by a new one.
+    fn hand_out(&self, mut state: MutexGuard<'_, State>, job: Job) {
+        if state.idle > state.queue.len() {
+            state.queue.push_back(job);
+            self.0.work.notify_one();
+        } else {
+            self.add(state, job);
+        }
     }
 
     /// Adds a thread, which does this first and then what is in the queue.
-    fn add(&self, mut state: MutexGuard<'_, State>, job: Option<Job>) {
+    fn add(&self, mut state: MutexGuard<'_, State>, job: Job) {
         state.threads += 1;
         state.ever += 1;
         let name = format!("floe-worker-{}", state.ever);
         drop(state);
         let shared = self.0.clone();
         // Kept where a thread that could not be made leaves it.
-        let job = Arc::new(Mutex::new(job));
+        let job = Arc::new(Mutex::new(Some(job)));
         let first = job.clone();
         let spawned = thread::Builder::new().name(name).spawn(move || {
             let job = first.lock().take();
@@ -354,6 +371,10 @@ fn do_work<T: Send + 'static>(
     {
         let mut phase = ticket.phase.lock();
         if !matches!(*phase, Phase::Queued) {
+            drop(phase);
+            if let Some(shared) = shared.upgrade() {
+                shared.leave_place(ticket);
+            }
             return;
         }
         *phase = Phase::Running(None);
@@ -386,12 +407,39 @@ fn do_work<T: Send + 'static>(
     };
     // The last to hold an instance has it stopped; not under a lock.
     drop(inside);
-    if !wanted && let Some(shared) = shared.upgrade() {
+    let Some(shared) = shared.upgrade() else {
+        return;
+    };
+    if wanted {
+        shared.leave_place(ticket);
+    } else {
         let mut state = shared.state.lock();
         let before = state.abandoned.len();
         state.abandoned.retain(|other| !Arc::ptr_eq(other, ticket));
         // It was written off, and is back.
         state.threads += before - state.abandoned.len();
+    }
+}
+
+impl Shared {
+    /// Gives the place of work that this thread has done to what waits for one: this thread looks for it next.
+    fn leave_place(&self, ticket: &Ticket) {
+        if ticket.limited {
+            let mut state = self.state.lock();
+            let next = state.next_with_a_place();
+            state.queue.extend(next);
+        }
+    }
+}
+
+impl State {
+    /// What has the place next that is free now.
+    fn next_with_a_place(&mut self) -> Option<Job> {
+        let next = self.waiting.pop_front();
+        if next.is_none() {
+            self.places -= 1;
+        }
+        next
     }
 }
 
@@ -508,9 +556,10 @@ impl<T> Pending<T> {
             let mut state = self.workers.0.state.lock();
             state.threads = state.threads.saturating_sub(1);
             state.abandoned.push(self.ticket.clone());
-            // Its place is free: for what waits in the queue.
-            if state.idle == 0 && !state.queue.is_empty() {
-                self.workers.add(state, None);
+            if self.ticket.limited
+                && let Some(next) = state.next_with_a_place()
+            {
+                self.workers.hand_out(state, next);
             }
         }
         drop(phase);
@@ -583,18 +632,39 @@ mod tests {
         }
     }
 
+    /// How much is done now, and the most that ever was.
+    #[derive(Default)]
+    struct Gauge {
+        now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl Gauge {
+        fn during<T>(&self, act: impl FnOnce() -> T) -> T {
+            let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            let done = act();
+            self.now.fetch_sub(1, Ordering::SeqCst);
+            done
+        }
+    }
+
     #[test]
     fn inner_work_is_not_held_to_the_limit_that_its_callers_fill() {
         let workers = workers();
-        let pending: Vec<_> = (0..LIMIT * 2)
+        let outside = Arc::new(Gauge::default());
+        let pending: Vec<_> = (0..LIMIT * 5)
             .map(|number| {
-                let inner = workers.clone();
+                let (inner, outside) = (workers.clone(), outside.clone());
                 workers.begin(
                     task("outer"),
                     NEVER,
                     move |_, _| {
-                        let pending = inner.begin(task("inner"), NEVER, move |_, _| number, drop);
-                        pending.wait(|_, _| ()).ok()
+                        outside.during(|| {
+                            let within = move |_: &Arc<Ticket>, _: &Sender<Message<usize>>| number;
+                            let pending = inner.begin(task("inner"), NEVER, within, drop);
+                            pending.wait(|_, _| ()).ok()
+                        })
                     },
                     drop,
                 )
@@ -603,8 +673,50 @@ mod tests {
         for (number, pending) in pending.into_iter().enumerate() {
             assert_eq!(pending.wait(|_, _| ()).ok().flatten(), Some(number));
         }
-        let state = workers.0.state.lock();
-        assert!(state.ever <= 2 * LIMIT as u64, "{}", state.ever);
+        let most = outside.most.load(Ordering::SeqCst);
+        assert!(most <= LIMIT, "{most}");
+        // Who has answered may not have left its place yet.
+        while workers.0.state.lock().places > 0 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_place_has_that_of_what_is_given_up() {
+        let workers = workers();
+        let (open, closed) = mpsc::channel::<()>();
+        let closed = Arc::new(Mutex::new(closed));
+        let (begun, begins) = mpsc::channel();
+        let hang = |allowed| {
+            let (closed, begun) = (closed.clone(), begun.clone());
+            let body = move |_: &Arc<Ticket>, _: &Sender<Message<()>>| {
+                let _ = begun.send(());
+                let _ = closed.lock().recv();
+            };
+            workers.begin(task("hangs"), allowed, body, drop)
+        };
+        let hanging: Vec<_> = (0..LIMIT).map(|_| hang(NEVER)).collect();
+        for _ in 0..LIMIT {
+            begins.recv().unwrap();
+        }
+        // One that nobody waits for any more before it has a place, and one that has the next one.
+        let late = hang(Duration::ZERO).wait(|_, _| ()).err().unwrap();
+        assert_eq!(late.how, Lost::NotBegun);
+        let next = workers.begin(task("next"), NEVER, |_, _| 7, drop);
+        assert_eq!(workers.0.state.lock().waiting.len(), 2);
+        let mut hanging = hanging.into_iter();
+        assert_eq!(
+            hanging.next().unwrap().give_up().map(|overrun| overrun.how),
+            Some(Lost::Abandoned)
+        );
+        assert_eq!(next.wait(|_, _| ()).ok(), Some(7));
+        drop(open);
+        for pending in hanging {
+            assert!(pending.wait(|_, _| ()).is_ok());
+        }
+        while workers.0.state.lock().places > 0 || !workers.abandoned().is_empty() {
+            thread::yield_now();
+        }
     }
 
     #[test]

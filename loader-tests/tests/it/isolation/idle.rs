@@ -69,13 +69,13 @@ fn what_large_values_leave_behind_is_given_back() {
         live.first().and_then(|worker| worker.memory_bytes)
     };
     assert!(echo(&Value::Null));
+    let before = memory().unwrap();
     let large = Value::Bytes(vec![7; LENGTH].into());
-    for _ in 0..3 {
+    // Each time it has a copy of the input, and its plugin one of that; of what it frees, it keeps what it likes.
+    for _ in 0..10 {
         assert!(echo(&large));
     }
-    let most = memory().unwrap();
-    // What both sides have mapped, at the least; of what it has freed the C library keeps what it likes.
-    wait::until(|| memory().is_some_and(|now| now + LENGTH as u64 <= most));
+    wait::until(|| memory().is_some_and(|now| now <= before + (LENGTH / 3) as u64));
     // It is there again when it is needed.
     assert!(echo(&large));
 }

@@ -29,6 +29,13 @@ impl Worker {
         }
     }
 
+    /// Whether there is nothing to wait for any more: it has ended, or the time is over.
+    pub(super) fn is_over(&self, until: Option<Instant>) -> bool {
+        self.ended().is_some()
+            || self.has_exited()
+            || until.is_some_and(|until| Instant::now() >= until)
+    }
+
     /// Ends it, if that was not done: kills what is left of it, and tells all who wait.
     pub(in crate::isolate) fn conclude(&self, how: How) -> Arc<End> {
         let mut child = self.child.lock();

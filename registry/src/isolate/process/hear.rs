@@ -111,17 +111,12 @@ impl Worker {
         drop(reading);
         match head {
             FromWorker::Done { .. } => {
-                if !values.are_in_the_message() {
-                    self.had_large.store(true, Ordering::Release);
-                }
                 let memory = memory.filter(|_| to == request);
                 // Who answers a part at a time may take its time, too.
                 let _apart = memory.map(|_| Hearing::pause(self));
                 let mut is_over = false;
                 let value = values.one_within(memory, &mut || {
-                    is_over = self.ended.get().is_some()
-                        || self.has_exited()
-                        || until.is_some_and(|until| Instant::now() >= until);
+                    is_over = self.is_over(until);
                     !is_over
                 });
                 return match value {

@@ -12,6 +12,7 @@
 
 mod alone;
 mod asking;
+mod rest;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,12 +31,12 @@ use parking_lot::{Mutex, RwLock};
 
 use self::asking::Host;
 use super::errors;
-use super::process::{LARGEST_SPARE, NESTED};
+use super::process::NESTED;
 use super::sandbox;
 use super::spawn::PARENT;
 use super::wire::channel::{Buffer, Channel, Received};
 use super::wire::frame::{FromWorker, MAGIC, PROTOCOL, RELEASE, Saying, ToWorker, shortened};
-use super::wire::mapped::{self, Shared};
+use super::wire::mapped::Shared;
 use super::wire::packet::{Came, Memory, Packet, Values};
 use super::wire::value::Malformed;
 use crate::admit::Stored;
@@ -232,7 +233,7 @@ impl Server {
         let mut buffer = Buffer::take();
         loop {
             self.listening.fetch_add(1, Ordering::AcqRel);
-            let next = next(&self.channel, &mut buffer);
+            let next = self.next(&mut buffer);
             self.listening.fetch_sub(1, Ordering::AcqRel);
             let heard = next.and_then(|(length, file)| {
                 let came = Came::new(buffer.message(length), file)?;
@@ -244,6 +245,24 @@ impl Server {
                 return over;
             }
         }
+    }
+
+    /// The next message. Who has waited long enough for it rests first.
+    fn next(&self, buffer: &mut Buffer) -> Result<(usize, Option<File>), Over> {
+        while let Some(left) = rest::left() {
+            if left.is_zero() || !self.channel.waits_for(left)? {
+                drop(self.kept.lock().take());
+                rest::rest();
+                break;
+            }
+            match self.channel.take(buffer)? {
+                Received::Message(length, file) => return Ok((length, file)),
+                // It came to another thread.
+                Received::Nothing => {}
+                Received::End => return Err(Over::HostGone),
+            }
+        }
+        next(&self.channel, buffer)
     }
 
     /// Sees to it that somebody waits for the next frame while this thread is in the plugin.
@@ -273,6 +292,9 @@ impl Server {
                 said,
             } => {
                 self.level.store(level, Ordering::Relaxed);
+                if !values.are_in_the_message() {
+                    rest::had_large();
+                }
                 let (input, memory) = values.one_and_memory(|| self.kept.lock().take())?;
                 let given = Arc::new(Given {
                     up: AtomicBool::new(said.cancelled),
@@ -355,11 +377,6 @@ impl Server {
                 };
                 self.answer(request, answer)
             }
-            ToWorker::Rest => {
-                drop(self.kept.lock().take());
-                mapped::give_back();
-                Ok(())
-            }
             ToWorker::Hello { .. } | ToWorker::Load { .. } => {
                 Err(Malformed::new("a word out of its turn").into())
             }
@@ -428,8 +445,10 @@ impl Server {
             }
         };
         let done = FromWorker::Done { request };
-        let given = |size: usize| memory.take_if(|memory| memory.may_have(size));
-        let packet = Packet::in_memory(given, &done, [&value]);
+        let packet = Packet::in_memory(|| memory.take(), &done, [&value]);
+        if packet.as_ref().is_ok_and(|packet| packet.memory.is_some()) {
+            rest::had_large();
+        }
         self.keep(memory);
         match packet {
             // Kept before the host has all of it: its next call may come to another thread.
@@ -439,7 +458,8 @@ impl Server {
             }
             Ok(mut packet) => {
                 self.channel.send(&packet)?;
-                let poured = packet.pour();
+                // Who does not read any more ends this process.
+                let poured = packet.pour(&mut || true);
                 self.keep(packet.memory.take());
                 poured.tell();
                 Ok(())
@@ -456,9 +476,7 @@ impl Server {
 
     /// Keeps the host's memory mapped for the next call.
     fn keep(&self, memory: Option<Memory>) {
-        if let Some(Memory::Theirs(shared)) = memory
-            && shared.length() as u64 <= LARGEST_SPARE
-        {
+        if let Some(Memory::Theirs(shared)) = memory {
             *self.kept.lock() = Some(shared);
         }
     }

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -124,6 +125,18 @@ impl Channel {
     /// Waits for a message.
     pub(crate) fn receive(&self, buffer: &mut Buffer) -> io::Result<Received> {
         self.receive_as(buffer, RecvFlags::empty())
+    }
+
+    /// Waits until there is a message, or for a time at most; false where none came.
+    pub(crate) fn waits_for(&self, at_most: Duration) -> io::Result<bool> {
+        let at_most = Timespec::try_from(at_most).ok();
+        let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+        match poll(&mut polled, at_most.as_ref()) {
+            Ok(found) => Ok(found > 0),
+            // Whoever waits looks again.
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes a message that is there.

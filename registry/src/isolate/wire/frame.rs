@@ -19,7 +19,7 @@ use crate::isolate::sandbox::Sandbox;
 pub(crate) const MAGIC: [u8; 8] = *b"floework";
 
 /// The version of all that is said here; both sides have the same.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// Which release of this crate speaks: a worker of another one is not used.
 pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
@@ -82,8 +82,6 @@ pub(crate) enum ToWorker<'a> {
     },
     /// What came of what the worker asked. Value: an output, or an error.
     Answer { ask: u64, failed: bool },
-    /// No call is made for a while: what large values have left behind is not needed. There is no answer.
-    Rest,
 }
 
 /// A line of progress, no longer than any that is read.

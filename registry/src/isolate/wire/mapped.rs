@@ -4,8 +4,11 @@
 //!   another one who cuts it. A worker's file is never mapped by a host.
 //! - The worker may change it at any time, also while the host copies from it. So there is never a reference to
 //!   what is in it: bytes are copied in and out once, and the copy is what is looked at.
-//! - At its end is a page with one number alone, the *mark*: how far who writes has come, so that who reads copies
-//!   what is there while the rest is being written. It is read and written as an atomic, and not believed either.
+//! - It is a ring: a value of any size goes through it (`stream`), so that it stays in the processor's cache
+//!   whatever goes through.
+//! - At its end is a page with two numbers alone, the *marks*: how far who writes has come, so that who reads
+//!   copies what is there while the rest is being written, and how far who reads has come, so that there is room
+//!   for that. They are read and written as atomics, and not believed either.
 #![expect(
     unsafe_code,
     reason = "maps memory that was made for it, copies into it and out of it, and gives back what is freed"
@@ -26,10 +29,12 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::thread::futex;
 use rustix::time::Timespec;
 
-/// What the length of such a file is a multiple of: the next value may be a little longer.
-const STEP: usize = 1 << 20;
+use super::past_cache;
 
-/// How many bytes the mark has at the end of it: a page, of any system.
+/// How many bytes it has for values: few enough that they stay in the cache that two processors share.
+pub(crate) const RING: usize = 2 << 20;
+
+/// How many bytes the marks have at the end of it: a page, of any system.
 const END: usize = 64 << 10;
 
 /// Seals of memory whose length stays, whatever another process does; nor can that one add others.
@@ -42,8 +47,7 @@ const SEALS: SealFlags = SealFlags::SEAL
 pub(crate) struct Shared {
     file: File,
     start: NonNull<u8>,
-    length: usize,
-    mark: Arc<Mark>,
+    marks: Arc<Marks>,
     /// Whether this process made it, and gives its pages back.
     own: bool,
 }
@@ -55,52 +59,46 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// New memory that has room for so many bytes; nothing where the system does not give such memory.
-    pub(crate) fn with_room(least: usize) -> Option<Self> {
-        let whole = least.checked_add(END)?.checked_next_multiple_of(STEP)?;
+    /// New memory; nothing where the system does not give such memory.
+    pub(crate) fn new() -> Option<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = memfd_create("floe", flags).ok()?;
-        ftruncate(&file, whole as u64).ok()?;
+        ftruncate(&file, (RING + END) as u64).ok()?;
         fcntl_add_seals(&file, SEALS).ok()?;
-        let mark = Mark::of(&file)?;
-        Self::map(file.into(), mark, true).ok()
+        let marks = Marks::of(&file)?;
+        Self::map(file.into(), marks, true).ok()
     }
 
-    /// Maps what another process has made, or gives it back where it cannot be mapped: with its mark, which is
-    /// small, unless even that cannot be.
-    pub(crate) fn of(file: File) -> Result<Self, (File, Option<Mark>)> {
-        match Mark::of(&file) {
-            Some(mark) => Self::map(file, mark, false).map_err(|(file, mark)| (file, Some(mark))),
+    /// Maps what another process has made, or gives it back where it cannot be mapped: with its marks, which are
+    /// small, unless even they cannot be.
+    pub(crate) fn of(file: File) -> Result<Self, (File, Option<Marks>)> {
+        match Marks::of(&file) {
+            Some(marks) => {
+                Self::map(file, marks, false).map_err(|(file, marks)| (file, Some(marks)))
+            }
             None => Err((file, None)),
         }
     }
 
-    /// Maps memory which is sealed, and whose mark is mapped.
-    fn map(file: File, mark: Mark, own: bool) -> Result<Self, (File, Mark)> {
-        let length = mark.at;
+    /// Maps memory which is sealed, and whose marks are mapped.
+    fn map(file: File, marks: Marks, own: bool) -> Result<Self, (File, Marks)> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: no address is asked for, so nothing that is mapped is replaced.
-        let start = unsafe { mmap(ptr::null_mut(), length, access, MapFlags::SHARED, &file, 0) };
+        let start = unsafe { mmap(ptr::null_mut(), RING, access, MapFlags::SHARED, &file, 0) };
         match start.ok().and_then(|start| NonNull::new(start.cast())) {
             Some(start) => Ok(Self {
                 file,
                 start,
-                length,
-                mark: Arc::new(mark),
+                marks: Arc::new(marks),
                 own,
             }),
-            None => Err((file, mark)),
+            None => Err((file, marks)),
         }
     }
 
-    /// How many bytes it has for values.
-    pub(crate) const fn length(&self) -> usize {
-        self.length
-    }
-
-    /// How far who writes has come.
-    pub(crate) const fn mark(&self) -> &Arc<Mark> {
-        &self.mark
+    /// How far who writes and who reads have come.
+    pub(crate) const fn marks(&self) -> &Arc<Marks> {
+        &self.marks
     }
 
     /// Whether a file is this memory.
@@ -115,7 +113,7 @@ impl Shared {
     fn place(&self, at: usize, length: usize) -> Option<NonNull<u8>> {
         let end = at.checked_add(length)?;
         // SAFETY: it is in the mapping, or where that ends.
-        (end <= self.length).then(|| unsafe { self.start.add(at) })
+        (end <= RING).then(|| unsafe { self.start.add(at) })
     }
 
     /// Copies bytes into it; nothing where there is no room for them.
@@ -134,7 +132,7 @@ impl Shared {
         let room = onto.spare_capacity_mut().as_mut_ptr();
         // SAFETY: so many bytes are in the mapping from there on, whose length is sealed, and there is room
         // for them. Whatever another process writes meanwhile, each byte that is copied is some byte.
-        unsafe { ptr::copy_nonoverlapping(place.as_ptr(), room.cast(), length) };
+        unsafe { past_cache::copy(place.as_ptr(), room.cast(), length) };
         let filled = onto.len() + length;
         // SAFETY: there is room for them, and they were just written.
         unsafe { onto.set_len(filled) };
@@ -147,10 +145,10 @@ impl Drop for Shared {
         if self.own {
             // The other side may keep its mapping for the next call, and the pages with it.
             let all = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            let _ = fallocate(&self.file, all, 0, (self.length + END) as u64);
+            let _ = fallocate(&self.file, all, 0, (RING + END) as u64);
         }
         // SAFETY: it is the mapping that was made for it, and nothing refers to what is in it.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), RING) };
     }
 }
 
@@ -160,36 +158,58 @@ impl AsFd for Shared {
     }
 }
 
-/// Gives what this process has freed back to the system, as far as the C library lets go of it: of the memory that is
-/// a thread's own, it keeps what lies at the end.
+/// Gives what this process has freed back to the system, as far as the C library lets go of it: of what lies at
+/// the end of a thread's memory, this thread's alone.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
-    unsafe {
-        libc::malloc_trim(0)
-    };
+    {
+        /// What the C library itself would come to when the largest value was freed that it keeps.
+        const KEPT: libc::c_int = 64 << 20;
+        const NEARLY_NONE: libc::c_int = 128 << 10;
+        /// So much is freed that it looks at what it keeps of this thread's memory.
+        const LOOKED_AT: usize = 96 << 10;
+
+        keep_at_the_end(NEARLY_NONE);
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(LOOKED_AT)));
+        keep_at_the_end(KEPT);
+        // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
+        unsafe { libc::malloc_trim(0) };
+    }
 }
 
-/// The number at the end of such memory: how far who writes has come, as the other side says it.
+/// Sets how many bytes the C library keeps at the end of each thread's memory.
+#[cfg(target_env = "gnu")]
+fn keep_at_the_end(bytes: libc::c_int) {
+    // SAFETY: it takes two numbers, may be called at any time on any thread, and leaves what is in use as it is.
+    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, bytes) };
+}
+
+/// The numbers at the end of such memory, as the other side says them.
 #[derive(Debug)]
-pub(crate) struct Mark {
-    number: NonNull<AtomicU32>,
-    /// Where it is in the file, which is how many bytes are before it.
-    at: usize,
+pub(crate) struct Marks(NonNull<Pair>);
+
+/// How they lie there: far enough from each other that two processors do not take one line from each other.
+#[derive(Debug)]
+#[repr(C)]
+struct Pair {
+    written: Mark,
+    read: Mark,
 }
 
 // SAFETY: it owns its mapping, which belongs to the process and to no thread.
-unsafe impl Send for Mark {}
+unsafe impl Send for Marks {}
 
-// SAFETY: what is in the mapping is reached as an atomic alone.
-unsafe impl Sync for Mark {}
+// SAFETY: what is in the mapping is reached as atomics alone.
+unsafe impl Sync for Marks {}
 
-impl Mark {
-    /// Maps the end of a file that is sealed.
+impl Marks {
+    /// Maps the end of a file that is sealed, and is as long as such memory is.
     fn of(file: impl AsFd) -> Option<Self> {
         let sealed = fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SEALS));
         let metadata = fstat(&file).ok().filter(|_| sealed)?;
-        let at = usize::try_from(metadata.st_size).ok()?.checked_sub(END)?;
+        if usize::try_from(metadata.st_size) != Ok(RING + END) {
+            return None;
+        }
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: no address is asked for, so nothing that is mapped is replaced.
         let start = unsafe {
@@ -199,36 +219,59 @@ impl Mark {
                 access,
                 MapFlags::SHARED,
                 file,
-                at as u64,
+                RING as u64,
             )
         };
-        let number = NonNull::new(start.ok()?.cast())?;
-        Some(Self { number, at })
+        NonNull::new(start.ok()?.cast()).map(Self)
     }
 
-    /// How many bytes are before it.
-    pub(crate) const fn before(&self) -> usize {
-        self.at
-    }
-
-    fn number(&self) -> &AtomicU32 {
+    fn pair(&self) -> &Pair {
         // SAFETY: it is at the beginning of a page that stays mapped as long as `self`, and whose length is
-        // sealed. Nothing in this process reaches it but as an atomic; whatever another one writes there, it is
-        // some number.
-        unsafe { self.number.as_ref() }
+        // sealed. There are atomics alone in it; whatever another process writes there, they are some numbers.
+        unsafe { self.0.as_ref() }
     }
 
-    /// How far who writes says that it has come.
+    /// How far who writes has come.
+    pub(crate) fn written(&self) -> &Mark {
+        &self.pair().written
+    }
+
+    /// How far who reads has come.
+    pub(crate) fn read(&self) -> &Mark {
+        &self.pair().read
+    }
+
+    /// Begins at the beginning: nothing is written, and nothing is read.
+    pub(crate) fn rewind(&self) {
+        self.read().0.store(0, Ordering::Relaxed);
+        self.written().0.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        // SAFETY: it is the mapping that was made for it, and nothing refers to what is in it.
+        let _ = unsafe { munmap(self.0.as_ptr().cast(), END) };
+    }
+}
+
+/// How far one side has come.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Mark(AtomicU32);
+
+impl Mark {
+    /// How far it says that it has come.
     pub(crate) fn get(&self) -> usize {
-        self.number().load(Ordering::Acquire) as usize
+        self.0.load(Ordering::Acquire) as usize
     }
 
-    /// Says how far who writes has come, and wakes whoever waits for it.
+    /// Says how far it has come, and wakes whoever waits for it.
     pub(crate) fn set(&self, so_far: usize) {
         // No value is longer than that.
         let so_far = u32::try_from(so_far).unwrap_or(u32::MAX);
-        self.number().store(so_far, Ordering::Release);
-        let _ = futex::wake(self.number(), futex::Flags::empty(), u32::MAX >> 1);
+        self.0.store(so_far, Ordering::Release);
+        let _ = futex::wake(&self.0, futex::Flags::empty(), u32::MAX >> 1);
     }
 
     /// Waits until it is another one than was seen, or is said again; for a time at most.
@@ -237,14 +280,7 @@ impl Mark {
             return;
         };
         // Whoever waits looks again, whyever it waits no more.
-        let _ = futex::wait(self.number(), futex::Flags::empty(), seen, Some(&at_most));
-    }
-}
-
-impl Drop for Mark {
-    fn drop(&mut self) {
-        // SAFETY: it is the mapping that was made for it, and nothing refers to what is in it.
-        let _ = unsafe { munmap(self.number.as_ptr().cast(), END) };
+        let _ = futex::wait(&self.0, futex::Flags::empty(), seen, Some(&at_most));
     }
 }
 
@@ -260,37 +296,35 @@ mod tests {
 
     #[test]
     fn its_length_stays_whatever_who_has_it_does() {
-        let mut own = Shared::with_room(1).unwrap();
+        let mut own = Shared::new().unwrap();
         own.write(0, b"abc").unwrap();
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         assert_eq!(ftruncate(&file, 0), Err(rustix::io::Errno::PERM));
         assert_eq!(
-            ftruncate(&file, 2 * STEP as u64),
+            ftruncate(&file, 2 * RING as u64),
             Err(rustix::io::Errno::PERM)
         );
         let refused = fcntl_add_seals(&file, SealFlags::WRITE);
         assert_eq!(refused, Err(rustix::io::Errno::PERM));
         // The one way to take pages away: they are there again, and empty.
         let all = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        fallocate(&file, all, 0, STEP as u64).unwrap();
+        fallocate(&file, all, 0, RING as u64).unwrap();
         assert_eq!(read(&own, 0, 3).unwrap(), [0; 3]);
     }
 
     #[test]
     fn what_is_not_in_it_is_neither_read_nor_written() {
-        let mut own = Shared::with_room(1).unwrap();
-        let end = own.length();
-        for (at, length) in [(0, end + 1), (end, 1), (end + 1, 0), (usize::MAX, 2)] {
+        let mut own = Shared::new().unwrap();
+        for (at, length) in [(0, RING + 1), (RING, 1), (RING + 1, 0), (usize::MAX, 2)] {
             assert!(read(&own, at, length).is_none(), "{at} {length}");
         }
-        assert!(own.write(end - 1, b"ab").is_none());
-        assert!(read(&own, end, 0).unwrap().is_empty());
-        assert!(Shared::with_room(usize::MAX).is_none());
+        assert!(own.write(RING - 1, b"ab").is_none());
+        assert!(read(&own, RING, 0).unwrap().is_empty());
     }
 
     #[test]
     fn both_sides_see_it_and_the_pages_go_with_whoever_made_it() {
-        let mut own = Shared::with_room(1).unwrap();
+        let mut own = Shared::new().unwrap();
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         let other = Shared::of(file).unwrap();
         own.write(7, b"abc").unwrap();
@@ -302,7 +336,7 @@ mod tests {
     #[test]
     fn what_is_not_sealed_is_not_mapped() {
         let file = memfd_create("floe", MemfdFlags::ALLOW_SEALING).unwrap();
-        ftruncate(&file, STEP as u64).unwrap();
+        ftruncate(&file, (RING + END) as u64).unwrap();
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL).unwrap();
         assert!(Shared::of(file.into()).is_err());
         assert!(Shared::of(tempfile::tempfile().unwrap()).is_err());
@@ -310,8 +344,8 @@ mod tests {
 
     #[test]
     fn what_another_changes_meanwhile_is_some_bytes() {
-        const LENGTH: usize = STEP - END;
-        let own = Shared::with_room(1).unwrap();
+        const LENGTH: usize = RING / 2;
+        let own = Shared::new().unwrap();
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         let mut other = Shared::of(file).unwrap();
         std::thread::scope(|scope| {
@@ -333,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_is_read_comes_after_what_was_read_before() {
-        let mut own = Shared::with_room(1).unwrap();
+        let mut own = Shared::new().unwrap();
         own.write(0, b"abcdef").unwrap();
         let mut bytes = Vec::new();
         own.read(0, 2, &mut bytes).unwrap();
@@ -342,52 +376,54 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_no_part_of_what_is_before_it() {
-        let mut own = Shared::with_room(STEP).unwrap();
-        own.mark().set(7);
-        let length = own.length();
-        assert!(length >= STEP);
-        own.write(0, &vec![255; length]).unwrap();
-        assert_eq!((own.mark().get(), own.mark().before()), (7, length));
-        own.mark().set(usize::MAX);
-        assert_eq!(read(&own, 0, length).unwrap(), vec![255; length]);
+    fn the_marks_are_no_part_of_what_is_before_them() {
+        let mut own = Shared::new().unwrap();
+        own.marks().written().set(7);
+        own.marks().read().set(8);
+        own.write(0, &vec![255; RING]).unwrap();
+        let said = |own: &Shared| (own.marks().written().get(), own.marks().read().get());
+        assert_eq!(said(&own), (7, 8));
+        own.marks().written().set(usize::MAX);
+        assert_eq!(read(&own, 0, RING).unwrap(), vec![255; RING]);
+        own.marks().rewind();
+        assert_eq!(said(&own), (0, 0));
     }
 
     #[test]
-    fn both_sides_have_the_mark_and_one_wakes_the_other() {
+    fn both_sides_have_the_marks_and_one_wakes_the_other() {
         /// Longer than any test takes: who is not woken would wait for it.
         const LONG: Duration = Duration::from_secs(3_600);
 
-        let own = Shared::with_room(1).unwrap();
+        let own = Shared::new().unwrap();
         let file = File::from(own.as_fd().try_clone_to_owned().unwrap());
         let other = Shared::of(file).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for round in 1..=1_000 {
-                    own.mark().set(round);
-                    while other.mark().get() == round {
-                        own.mark().wait(round, LONG);
+                    own.marks().written().set(round);
+                    while own.marks().read().get() != round {
+                        own.marks().read().wait(round - 1, LONG);
                     }
                 }
             });
             for round in 1..=1_000 {
                 loop {
-                    let seen = other.mark().get();
+                    let seen = other.marks().written().get();
                     if seen == round {
                         break;
                     }
-                    other.mark().wait(seen, LONG);
+                    other.marks().written().wait(seen, LONG);
                 }
-                other.mark().set(0);
+                other.marks().read().set(round);
             }
         });
         // Where it is another one already, nobody waits.
-        own.mark().wait(1, LONG);
+        own.marks().read().wait(1, LONG);
     }
 
     #[test]
-    fn of_a_file_that_is_too_short_for_a_mark_nothing_is_mapped() {
-        for length in [0, 1, END - 1, END, END + 1] {
+    fn of_a_file_that_has_another_length_nothing_is_mapped() {
+        for length in [0, 1, END, RING, RING + END - 1, RING + 2 * END] {
             let file = memfd_create("floe", MemfdFlags::ALLOW_SEALING).unwrap();
             ftruncate(&file, length as u64).unwrap();
             fcntl_add_seals(&file, SEALS).unwrap();

@@ -1,7 +1,8 @@
 //! How a host and its worker speak: frames over a socket pair.
 //!
 //! - `frame` is what they say, `value` a value as bytes, `packet` both of it in one message and the memory beside
-//!   it, `mapped` such memory as both sides have mapped, `channel` an end of the socket pair.
+//!   it, `mapped` such memory as both sides have mapped, `stream` what goes through it, `channel` an end of the
+//!   socket pair.
 //!
 //! Neither side believes the other: a frame that is cut, too long, or none ends the worker and not the host.
 
@@ -13,6 +14,9 @@ pub(crate) mod mapped;
 #[path = "unmapped.rs"]
 pub(crate) mod mapped;
 pub(crate) mod packet;
+#[cfg(target_os = "linux")]
+mod past_cache;
+mod stream;
 pub(crate) mod value;
 
 /// Reads bytes as each side reads a message. For fuzzing: what is no frame is refused, and nothing else happens.
@@ -25,7 +29,7 @@ pub fn fuzz(bytes: &[u8]) {
         let _: frame::ToWorker<'_> = head;
         let _ = values.one();
     }
-    packet::fuzz_within(bytes);
+    stream::fuzz(bytes);
     let Ok((value, _)) = value::decode(bytes, &mut value::Nothing) else {
         return;
     };

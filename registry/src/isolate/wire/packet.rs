@@ -1,18 +1,17 @@
 //! A frame as bytes, and memory beside it where it is large.
 //!
-//! What is in mapped memory and is large is written after the frame was sent, a stretch at a time: whoever
-//! reads it copies a stretch while the next one is being written.
+//! What goes through mapped memory and is large is written after the frame was sent, while the other side reads.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use floe_plugin_api::Value;
 use serde::{Deserialize, Serialize};
 
-use super::mapped::{Mark, Shared};
+use super::mapped::{Marks, RING, Shared};
+use super::stream::{self, Source, WaitsOn, Writer};
 use super::value::{self, Aside, Malformed, Nothing, Place, TooMuch};
 
 /// The bytes before the head.
@@ -27,29 +26,27 @@ pub(crate) const LONGEST: usize = 72 << 10;
 /// The most bytes that one frame may have in all.
 ///
 /// Who writes it may leave it empty and pay for none of it; who reads it pays for all.
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 
 /// The most bytes of a skeleton.
-const LARGEST_SKELETON: usize = 64 << 20;
+pub(super) const LARGEST_SKELETON: usize = 64 << 20;
 
 /// The most pieces that are written as they lie.
 const PIECES: usize = 64;
 
 /// Where the pieces in a file begin: at a multiple of this. A copy that begins with a page is quicker.
-const PAGE: usize = 4 << 10;
+pub(super) const PAGE: usize = 4 << 10;
 
 /// What is before that.
 const FILL: [u8; PAGE] = [0; PAGE];
 
-/// How many bytes of mapped memory are written, and read, at once: few enough that they are in the processor's
-/// cache when the other side copies them, and many enough that to say so costs little beside it.
-const STRETCH: usize = 1 << 20;
+/// Up to how many bytes all that goes through mapped memory is there before the frame is sent: to wake each other
+/// for less would cost more than it gains.
+const AT_ONCE: usize = 1 << 20;
+const _: () = assert!(AT_ONCE <= RING, "what is written at once waits for nobody");
 
-/// How often whoever waits for the next stretch looks whether it goes on to wait.
-const TICK: Duration = Duration::from_millis(5);
-
-/// How values are passed: in the message, in a file that they fill, or in memory that the host has made for a
-/// call, whose length stays.
+/// How values are passed: in the message, in a file that they fill, or through memory that the host has made for a
+/// call.
 const BEHIND: u8 = 0;
 const BESIDE: u8 = 1;
 const WITHIN: u8 = 2;
@@ -66,24 +63,16 @@ pub(crate) enum Memory {
 }
 
 impl Memory {
-    /// Memory for a call that has so many bytes: what an earlier one had, where they have room in it.
-    pub(crate) fn for_call(earlier: Option<Self>, size: usize) -> Option<Self> {
-        match earlier {
-            Some(memory) if memory.may_have(size) => Some(memory),
-            _ => Shared::with_room(size).map(Self::Own),
-        }
-    }
-
-    /// Whether so many bytes may have room in it.
-    pub(crate) fn may_have(&self, size: usize) -> bool {
-        self.shared().is_none_or(|shared| size <= shared.length())
+    /// Memory for a call: what an earlier one had, if there is any.
+    pub(crate) fn for_call(earlier: Option<Self>) -> Option<Self> {
+        earlier.or_else(|| Shared::new().map(Self::Own))
     }
 
     /// How many bytes it has.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
-            Self::Own(shared) | Self::Theirs(shared) => Some(shared.length() as u64),
+            Self::Own(_) | Self::Theirs(_) => Some(RING as u64),
         }
     }
 
@@ -120,20 +109,25 @@ pub(crate) struct Packet<'a> {
     bytes: Vec<u8>,
     pieces: Vec<&'a [u8]>,
     pub(crate) memory: Option<Memory>,
-    /// What is written into mapped memory when the frame was sent, and where.
-    later: Vec<&'a [u8]>,
-    at: usize,
+    /// What goes through mapped memory when the frame was sent.
+    later: Option<Later<'a>>,
 }
 
-/// That all is written into mapped memory, which the other side is yet to be told of.
+/// What goes through mapped memory.
+struct Later<'a> {
+    skeleton: Vec<u8>,
+    pieces: Vec<&'a [u8]>,
+}
+
+/// That all is in mapped memory, which the other side is yet to be told of.
 #[must_use = "whoever reads it waits"]
-pub(crate) struct Poured(Option<(Arc<Mark>, usize)>);
+pub(crate) struct Poured(Option<(Arc<Marks>, usize)>);
 
 impl Poured {
     /// Tells the other side, which may put others into it from now on.
     pub(crate) fn tell(self) {
-        if let Some((mark, at)) = self.0 {
-            mark.set(at);
+        if let Some((marks, at)) = self.0 {
+            marks.written().set(at);
         }
     }
 }
@@ -144,12 +138,12 @@ impl<'a> Packet<'a> {
         head: &impl Serialize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Result<Self, Unsendable> {
-        Self::in_memory(|_| None, head, values)
+        Self::in_memory(|| None, head, values)
     }
 
-    /// The same; where it needs memory of so many bytes, it takes what it is given, if that has room.
+    /// The same; where it needs memory, it takes what it is given.
     pub(crate) fn in_memory(
-        given: impl FnOnce(usize) -> Option<Memory>,
+        given: impl FnOnce() -> Option<Memory>,
         head: &impl Serialize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Result<Self, Unsendable> {
@@ -166,8 +160,7 @@ impl<'a> Packet<'a> {
             bytes,
             pieces,
             memory: None,
-            later: Vec::new(),
-            at: 0,
+            later: None,
         };
         if packet.bytes.len() + aside > LONGEST {
             packet.put_beside(given, head, aside)?;
@@ -201,7 +194,7 @@ impl<'a> Packet<'a> {
 
     fn put_beside(
         &mut self,
-        given: impl FnOnce(usize) -> Option<Memory>,
+        given: impl FnOnce() -> Option<Memory>,
         head: usize,
         aside: usize,
     ) -> Result<(), Unsendable> {
@@ -217,22 +210,20 @@ impl<'a> Packet<'a> {
         if skeleton.len() > LARGEST_SKELETON {
             return Err(Unsendable::TooMany(skeleton.len()));
         }
-        let length = (skeleton.len() as u64).to_le_bytes();
-        let mut given = given(before + aside);
-        if let Some(Memory::Own(shared) | Memory::Theirs(shared)) = &mut given
-            && before + aside <= shared.length()
-            && shared.write(0, &length).is_some()
-            && shared.write(length.len(), &skeleton).is_some()
-        {
-            shared.mark().set(before);
+        let given = given();
+        if let Some(Memory::Own(shared) | Memory::Theirs(shared)) = &given {
+            shared.marks().rewind();
             self.memory = given;
-            self.later = std::mem::take(&mut self.pieces);
-            self.at = before;
-            if aside < 2 * STRETCH {
-                self.pour().tell();
+            self.later = Some(Later {
+                skeleton,
+                pieces: std::mem::take(&mut self.pieces),
+            });
+            if before + aside <= AT_ONCE {
+                self.pour(&mut || false).tell();
             }
             return Ok(());
         }
+        let length = (skeleton.len() as u64).to_le_bytes();
         let mut slices = Vec::with_capacity(self.pieces.len() + 3);
         slices.push(IoSlice::new(&length));
         slices.push(IoSlice::new(&skeleton));
@@ -252,26 +243,30 @@ impl<'a> Packet<'a> {
 
     /// Whether all of it is there for whoever it is sent to.
     pub(crate) const fn is_whole(&self) -> bool {
-        self.later.is_empty()
+        self.later.is_none()
     }
 
-    /// Writes what is not there yet, when the frame was sent.
-    pub(crate) fn pour(&mut self) -> Poured {
-        let later = std::mem::take(&mut self.later);
-        let Some(Memory::Own(shared) | Memory::Theirs(shared)) = &mut self.memory else {
+    /// Writes what is not there yet, when the frame was sent, as the other side reads it. Where there is no room for
+    /// more, whether to wait on is asked again and again; who does not find it all knows of nothing that is left.
+    pub(crate) fn pour(&mut self, waits_on: WaitsOn<'_>) -> Poured {
+        let (Some(later), Some(Memory::Own(shared) | Memory::Theirs(shared))) =
+            (self.later.take(), &mut self.memory)
+        else {
             return Poured(None);
         };
-        let mut told = self.at;
-        for stretch in later.iter().flat_map(|piece| piece.chunks(STRETCH)) {
-            if self.at - told >= STRETCH {
-                shared.mark().set(self.at);
-                told = self.at;
-            }
-            // There is room for all of it, or it would be elsewhere.
-            let _ = shared.write(self.at, stretch);
-            self.at += stretch.len();
-        }
-        Poured((!later.is_empty()).then(|| (shared.mark().clone(), self.at)))
+        let mut writer = Writer::new(shared, waits_on);
+        let written = writer
+            .write(&(later.skeleton.len() as u64).to_le_bytes())
+            .and_then(|()| writer.write(&later.skeleton))
+            .and_then(|()| writer.skip_to_page())
+            .and_then(|()| {
+                later
+                    .pieces
+                    .iter()
+                    .try_for_each(|piece| writer.write(piece))
+            });
+        let at = writer.at();
+        Poured(written.is_ok().then(|| (shared.marks().clone(), at)))
     }
 
     /// The file that goes with it.
@@ -411,11 +406,11 @@ impl Values<'_> {
         waits_on: WaitsOn<'_>,
     ) -> Result<Value, Malformed> {
         match (self.form, memory, &self.file) {
-            (WITHIN, Some(memory), _) => read_value(Source::Mapped(memory), waits_on),
+            (WITHIN, Some(memory), _) => stream::read(Source::Mapped(memory), waits_on),
             (WITHIN, None, _) => Err(Malformed::new(
                 "values in memory that was not made for them",
             )),
-            (BESIDE, _, Some(file)) => read_value(Source::File(file), waits_on),
+            (BESIDE, _, Some(file)) => stream::read(Source::File(file), waits_on),
             _ => self.one_behind(),
         }
     }
@@ -430,7 +425,7 @@ impl Values<'_> {
             return Ok((self.one()?, None));
         };
         if self.form == BESIDE {
-            let value = read_value(Source::File(&file), &mut || true)?;
+            let value = stream::read(Source::File(&file), &mut || true)?;
             return Ok((value, Some(Memory::File(file))));
         }
         let mapped = match kept() {
@@ -439,12 +434,12 @@ impl Values<'_> {
         };
         match mapped {
             Ok(shared) => {
-                let value = read_value(Source::Mapped(&shared), &mut || true)?;
+                let value = stream::read(Source::Mapped(&shared), &mut || true)?;
                 Ok((value, Some(Memory::Theirs(shared))))
             }
             // A limit may forbid to map it.
-            Err((file, Some(mark))) => {
-                let value = read_value(Source::Passed(&file, &mark), &mut || true)?;
+            Err((file, Some(marks))) => {
+                let value = stream::read(Source::Passed(&file, &marks), &mut || true)?;
                 Ok((value, None))
             }
             Err((_, None)) => Err(Malformed::new("memory whose end cannot be mapped")),
@@ -492,199 +487,6 @@ impl Aside for Behind<'_> {
         self.0 = rest;
         Ok(piece.to_vec())
     }
-}
-
-/// Whether whoever waits for more of a value waits on.
-pub(crate) type WaitsOn<'w> = &'w mut dyn FnMut() -> bool;
-
-/// Where values are that are not in the message.
-#[derive(Clone, Copy)]
-enum Source<'f> {
-    /// A file that they fill.
-    File(&'f File),
-    /// Memory that was made for a call and has room for more than they are; mapped, or not.
-    Mapped(&'f Shared),
-    Passed(&'f File, &'f Mark),
-}
-
-impl<'f> Source<'f> {
-    fn size(self) -> Result<u64, Malformed> {
-        match self {
-            Self::File(file) => plain_size(file),
-            Self::Mapped(shared) => Ok(shared.length() as u64),
-            Self::Passed(_, mark) => Ok(mark.before() as u64),
-        }
-    }
-
-    /// How far it is written; nothing where all of it is.
-    fn mark(self) -> Option<&'f Mark> {
-        match self {
-            Self::File(_) => None,
-            Self::Mapped(shared) => Some(shared.mark()),
-            Self::Passed(_, mark) => Some(mark),
-        }
-    }
-
-    /// Reads so many bytes from there on, to the end of `onto`.
-    fn read(self, at: u64, length: usize, onto: &mut Vec<u8>) -> Result<(), Malformed> {
-        match self {
-            Self::File(file) | Self::Passed(file, _) => read_file(file, at, length, onto),
-            Self::Mapped(shared) => usize::try_from(at)
-                .ok()
-                .and_then(|at| shared.read(at, length, onto))
-                .ok_or_else(|| Malformed::new("a piece that is not there")),
-        }
-    }
-}
-
-/// Waits until so many bytes are written, or until nobody waits on.
-fn wait_for(mark: &Mark, end: u64, waits_on: WaitsOn<'_>) -> Result<(), Malformed> {
-    let mut goes_on = true;
-    loop {
-        let so_far = mark.get();
-        if so_far as u64 >= end {
-            return Ok(());
-        }
-        if !goes_on {
-            return Err(Malformed::new("a value that ends before its end"));
-        }
-        // Before the last look: what came meanwhile counts.
-        goes_on = waits_on();
-        if goes_on {
-            mark.wait(so_far, TICK);
-        }
-    }
-}
-
-fn read_value(source: Source<'_>, waits_on: WaitsOn<'_>) -> Result<Value, Malformed> {
-    let mut pieces = Beside {
-        source,
-        at: 0,
-        left: source.size()?,
-        waits_on,
-    };
-    let length = pieces.next(8)?;
-    let length = u64::from_le_bytes(length.try_into().unwrap_or_default());
-    let length = usize::try_from(length).map_err(|_| Malformed::new("a skeleton without end"))?;
-    if length > LARGEST_SKELETON {
-        return Err(Malformed::new(format!("a skeleton of {length} bytes")));
-    }
-    let skeleton = pieces.next(length)?;
-    pieces.skip_to_page()?;
-    let (value, rest) = value::decode(&skeleton, &mut pieces)?;
-    let is_filled = matches!(source, Source::File(_));
-    if !rest.is_empty() || (is_filled && pieces.left > 0) {
-        return Err(Malformed::new("a frame with more than its values"));
-    }
-    Ok(value)
-}
-
-/// Reads bytes as what is in memory that was made for a call, after four that are its mark. For fuzzing.
-pub(super) fn fuzz_within(bytes: &[u8]) {
-    let Some((mark, content)) = bytes.split_first_chunk() else {
-        return;
-    };
-    let Some(mut shared) = Shared::with_room(content.len()) else {
-        return;
-    };
-    if shared.write(0, content).is_some() {
-        shared.mark().set(u32::from_le_bytes(*mark) as usize);
-        let _ = read_value(Source::Mapped(&shared), &mut || false);
-    }
-}
-
-/// The size of a file from which can be read without waiting for anybody.
-fn plain_size(file: &File) -> Result<u64, Malformed> {
-    let unreadable =
-        |error: io::Error| Malformed::new(format!("a file that cannot be read: {error}"));
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() || !is_memory(file) {
-        return Err(Malformed::new("a file that is no memory"));
-    }
-    if metadata.len() > LARGEST {
-        return Err(Malformed::new(format!(
-            "values of {} bytes, and {LARGEST} is the most",
-            metadata.len()
-        )));
-    }
-    Ok(metadata.len())
-}
-
-/// Whether a file is memory, or this system has none to pass.
-#[cfg(target_os = "linux")]
-fn is_memory(file: &File) -> bool {
-    use rustix::fs::{MemfdFlags, fcntl_get_seals, memfd_create};
-
-    // Only memory knows of seals.
-    fcntl_get_seals(file).is_ok() || memfd_create("floe", MemfdFlags::CLOEXEC).is_err()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_memory(_file: &File) -> bool {
-    true
-}
-
-/// Pieces that are not in the message.
-struct Beside<'f> {
-    source: Source<'f>,
-    at: u64,
-    left: u64,
-    waits_on: WaitsOn<'f>,
-}
-
-impl Beside<'_> {
-    /// Goes on at the next page, whatever is before it.
-    fn skip_to_page(&mut self) -> Result<(), Malformed> {
-        let fill = self.at.next_multiple_of(PAGE as u64) - self.at;
-        let left = self.left.checked_sub(fill);
-        self.left = left.ok_or_else(|| Malformed::new("a skeleton without its page"))?;
-        self.at += fill;
-        Ok(())
-    }
-}
-
-impl Aside for Beside<'_> {
-    fn next(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
-        if length as u64 > self.left {
-            return Err(Malformed::new("a piece that is not there"));
-        }
-        // Not zeroed before: of a large piece that would cost as much as to read it.
-        let mut piece = Vec::with_capacity(length);
-        match self.source.mark() {
-            None => self.source.read(self.at, length, &mut piece)?,
-            Some(mark) => {
-                while piece.len() < length {
-                    let stretch = STRETCH.min(length - piece.len());
-                    let at = self.at + piece.len() as u64;
-                    wait_for(mark, at + stretch as u64, self.waits_on)?;
-                    self.source.read(at, stretch, &mut piece)?;
-                }
-            }
-        }
-        self.at += length as u64;
-        self.left -= length as u64;
-        Ok(piece)
-    }
-}
-
-/// Reads so many bytes of a file, to the end of `onto`.
-fn read_file(file: &File, at: u64, length: usize, onto: &mut Vec<u8>) -> Result<(), Malformed> {
-    let unreadable =
-        |error: io::Error| Malformed::new(format!("a piece that cannot be read: {error}"));
-    let before = onto.len();
-    onto.reserve(length);
-    while onto.len() - before < length {
-        let at = at + (onto.len() - before) as u64;
-        let room = rustix::buffer::spare_capacity(onto);
-        match rustix::io::pread(file, room, at) {
-            Ok(0) => return Err(unreadable(io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(unreadable(error.into())),
-        }
-    }
-    // There may be more room than was asked for.
-    onto.truncate(before + length);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,24 +6,23 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How many bytes it would have.
+pub(crate) const RING: usize = 2 << 20;
+
 /// Mapped memory, of which there is none.
 #[derive(Debug)]
 pub(crate) struct Shared(Infallible);
 
 impl Shared {
-    pub(crate) const fn with_room(_least: usize) -> Option<Self> {
+    pub(crate) const fn new() -> Option<Self> {
         None
     }
 
-    pub(crate) const fn of(file: File) -> Result<Self, (File, Option<Mark>)> {
+    pub(crate) const fn of(file: File) -> Result<Self, (File, Option<Marks>)> {
         Err((file, None))
     }
 
-    pub(crate) const fn length(&self) -> usize {
-        match self.0 {}
-    }
-
-    pub(crate) const fn mark(&self) -> &Arc<Mark> {
+    pub(crate) const fn marks(&self) -> &Arc<Marks> {
         match self.0 {}
     }
 
@@ -49,15 +48,29 @@ impl AsFd for Shared {
 /// What is freed here is the system's at once, or when the C library likes.
 pub(crate) const fn give_back() {}
 
-/// The number at the end of mapped memory, of which there is none.
+/// The numbers at the end of mapped memory, of which there is none.
+#[derive(Debug)]
+pub(crate) struct Marks(Infallible);
+
+impl Marks {
+    pub(crate) const fn written(&self) -> &Mark {
+        match self.0 {}
+    }
+
+    pub(crate) const fn read(&self) -> &Mark {
+        match self.0 {}
+    }
+
+    pub(crate) const fn rewind(&self) {
+        match self.0 {}
+    }
+}
+
+/// How far one side has come.
 #[derive(Debug)]
 pub(crate) struct Mark(Infallible);
 
 impl Mark {
-    pub(crate) const fn before(&self) -> usize {
-        match self.0 {}
-    }
-
     pub(crate) const fn get(&self) -> usize {
         match self.0 {}
     }
