@@ -1,8 +1,9 @@
 //! What it costs to have a plugin in a process of its own, beside what the system takes for that.
 //!
 //! `pipe_floor_64B` is what no such call can be below: two processes that hand each other 64 bytes.
-//! `memcpy_16MB` is what one copy of a large value costs; a value that goes to another process and comes
-//! back is copied twice at the least.
+//! `memcpy_16MB` is what one copy of a large value costs, of bytes that are in the processor's cache each time;
+//! `memcpy_16MB_each_way` that of one there and one of that back, three times as many bytes. A value that goes to
+//! another process and comes back is copied twice at the least.
 
 use std::hint::black_box;
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,6 +61,14 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let large = vec![7_u8; LARGE];
     group.bench_function("memcpy_16MB", |bencher| {
         bencher.iter(|| black_box(&large).clone());
+    });
+    let (mut there, mut back) = (vec![0_u8; LARGE], vec![0_u8; LARGE]);
+    group.bench_function("memcpy_16MB_each_way", |bencher| {
+        bencher.iter(|| {
+            there.copy_from_slice(black_box(&large));
+            back.copy_from_slice(black_box(&there));
+            black_box(&mut back);
+        });
     });
     far.stop();
 

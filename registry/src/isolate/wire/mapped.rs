@@ -29,7 +29,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::thread::futex;
 use rustix::time::Timespec;
 
-use super::past_cache;
+use super::copy::{To, copy};
 
 /// How many bytes it has for values: few enough that they stay in the cache that two processors share.
 pub(crate) const RING: usize = 2 << 20;
@@ -121,7 +121,7 @@ impl Shared {
         let place = self.place(at, bytes.len())?;
         // SAFETY: so many bytes are in the mapping from there on, which stays as long as `self`. Nothing
         // refers to them, as nothing ever does, so `bytes` lie elsewhere.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
+        unsafe { copy(To::Cache, bytes.as_ptr(), place.as_ptr(), bytes.len()) };
         Some(())
     }
 
@@ -132,7 +132,7 @@ impl Shared {
         let room = onto.spare_capacity_mut().as_mut_ptr();
         // SAFETY: so many bytes are in the mapping from there on, whose length is sealed, and there is room
         // for them. Whatever another process writes meanwhile, each byte that is copied is some byte.
-        unsafe { past_cache::copy(place.as_ptr(), room.cast(), length) };
+        unsafe { copy(To::PastCache, place.as_ptr(), room.cast(), length) };
         let filled = onto.len() + length;
         // SAFETY: there is room for them, and they were just written.
         unsafe { onto.set_len(filled) };

@@ -7,6 +7,8 @@
 //! Neither side believes the other: a frame that is cut, too long, or none ends the worker and not the host.
 
 pub(crate) mod channel;
+#[cfg(target_os = "linux")]
+mod copy;
 pub(crate) mod frame;
 #[cfg(target_os = "linux")]
 pub(crate) mod mapped;
@@ -14,8 +16,6 @@ pub(crate) mod mapped;
 #[path = "unmapped.rs"]
 pub(crate) mod mapped;
 pub(crate) mod packet;
-#[cfg(target_os = "linux")]
-mod past_cache;
 mod stream;
 pub(crate) mod value;
 
