@@ -13,6 +13,9 @@ use super::settings::{AuditSettings, AuditSync};
 /// How long the lock between processes is held at most while others may wait.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long a record is held back at most, as far as this thread runs in time.
+const HELD: Duration = Duration::from_millis(1);
+
 /// How often records are tried again that could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,8 @@ struct Desk {
     is_unsafe: bool,
     /// Whether the keeper waits for something to do.
     is_asleep: bool,
+    /// Whether the keeper looks soon whether a record is held back.
+    is_watching: bool,
     is_ending: bool,
 }
 
@@ -64,6 +69,7 @@ impl Shared {
                 synced: 0,
                 is_unsafe: false,
                 is_asleep: false,
+                is_watching: false,
                 is_ending: false,
             }),
             wake: Condvar::new(),
@@ -78,11 +84,12 @@ impl Shared {
     }
 
     /// Appends a record, and syncs it where that is asked of each.
-    pub(super) fn append(&self, body: Vec<u8>) -> Result<u64, AuditError> {
+    pub(super) fn append(&self, body: &[u8]) -> Result<u64, AuditError> {
         let mut desk = self.desk.lock();
         let appended = desk.ledger.append(body);
         self.note(&desk);
-        if desk.is_asleep {
+        if desk.is_asleep || (desk.ledger.is_holding() && !desk.is_watching) {
+            desk.is_watching = true;
             self.wake.notify_one();
         }
         let own = desk.ledger.written();
@@ -108,6 +115,14 @@ impl Shared {
         if is_unsafe { self.sync() } else { Ok(()) }
     }
 
+    /// Writes what is held back.
+    pub(super) fn flush(&self) -> Result<(), AuditError> {
+        let mut desk = self.desk.lock();
+        let flushed = desk.ledger.flush();
+        self.note(&desk);
+        flushed
+    }
+
     /// Syncs what was appended.
     pub(super) fn sync(&self) -> Result<(), AuditError> {
         self.sync_up_to(u64::MAX)
@@ -120,7 +135,10 @@ impl Shared {
             return Ok(());
         }
         let (written, last, file) = {
-            let desk = self.desk.lock();
+            let mut desk = self.desk.lock();
+            let flushed = desk.ledger.flush();
+            self.note(&desk);
+            flushed?;
             let (last, file) = desk.ledger.end();
             (desk.ledger.written(), last, file)
         };
@@ -160,17 +178,36 @@ impl Shared {
         let tick = tick.max(Duration::from_millis(1));
         let mut synced_at = Instant::now();
         let mut tried_at = Instant::now();
+        let mut due = Instant::now() + tick;
         let mut desk = self.desk.lock();
         while !desk.is_ending {
             if desk.is_idle() {
                 desk.is_asleep = true;
                 self.wake.wait(&mut desk);
                 desk.is_asleep = false;
+                due = Instant::now() + tick;
                 continue;
             }
-            let until = Instant::now() + tick;
-            while !desk.is_ending && !self.wake.wait_until(&mut desk, until).timed_out() {}
-            let (mut failed, now) = (None, Instant::now());
+            let soon = Instant::now() + HELD;
+            desk.is_watching = desk.ledger.is_holding() || (desk.is_watching && due > soon);
+            let until = if desk.is_watching { due.min(soon) } else { due };
+            let written = desk.ledger.written();
+            if !self.wake.wait_until(&mut desk, until).timed_out() && !desk.is_ending {
+                // Something is held back.
+                continue;
+            }
+            let mut failed = desk.ledger.flush().err();
+            // As long as there are more, it stays at it.
+            desk.is_watching &= desk.ledger.written() > written;
+            let now = Instant::now();
+            if now < due {
+                self.note(&desk);
+                if let Some(error) = failed {
+                    self.warn(&error);
+                }
+                continue;
+            }
+            due = now + tick;
             if desk.ledger.is_behind() && now.duration_since(tried_at) >= RETRY {
                 tried_at = now;
                 failed = desk.ledger.retry().err();
@@ -212,8 +249,11 @@ impl Shared {
             }
         };
         let synced = self.sync();
-        self.desk.lock().ledger.release();
-        written.and(synced)
+        let mut desk = self.desk.lock();
+        let flushed = desk.ledger.flush();
+        desk.ledger.release();
+        drop(desk);
+        written.and(synced).and(flushed)
     }
 
     /// Tells what is wrong, not more often than somebody could read it.

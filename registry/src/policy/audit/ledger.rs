@@ -22,6 +22,12 @@ const MOST_KEPT: usize = 10_000;
 /// How many bytes they are at most.
 const MOST_KEPT_BYTES: usize = 32 << 20;
 
+/// How soon after the one before a record comes in a burst, in microseconds.
+const SOON: i64 = 20;
+
+/// How many come so soon before one is held back.
+const BURST: u32 = 64;
+
 /// How long other processes are let in that wait.
 const COURTESY: Duration = Duration::from_millis(2);
 
@@ -49,8 +55,25 @@ pub(super) struct Ledger {
     lost: u64,
     /// How many lines this process has appended.
     written: u64,
-    line: Vec<u8>,
+    /// What is composed and not written: the line of the record that is held back.
+    lines: Vec<u8>,
+    held: Option<Held>,
+    /// Whether one may be held back.
+    holds: bool,
+    /// When the last record came, in microseconds, and how many before it came soon after each other.
+    came: i64,
+    streak: u32,
     clock: Clock,
+}
+
+/// A record that is written with the next one.
+#[derive(Debug)]
+struct Held {
+    /// What was the last one before it.
+    before: AuditMark,
+    time: Timestamp,
+    /// Where in its line its body begins.
+    body: usize,
 }
 
 /// A record that could not be written: it has its place in the chain when it is.
@@ -81,7 +104,11 @@ impl Ledger {
             kept_bytes: 0,
             lost: 0,
             written: 0,
-            line: Vec::new(),
+            lines: Vec::new(),
+            held: None,
+            holds: settings.sync != AuditSync::Always,
+            came: i64::MIN,
+            streak: 0,
             clock: Clock::default(),
         };
         ledger.hold()?;
@@ -89,18 +116,49 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Appends a record, after those that could not be written before; or keeps it.
-    pub(super) fn append(&mut self, body: Vec<u8>) -> Result<u64, AuditError> {
-        let time = Timestamp::now();
+    /// Appends a record, after those that could not be written before; or keeps it. In a burst it may be held back
+    /// until the next one comes, or until somebody writes it.
+    pub(super) fn append(&mut self, body: &[u8]) -> Result<u64, AuditError> {
+        self.append_at(Timestamp::now(), body)
+    }
+
+    fn append_at(&mut self, time: Timestamp, body: &[u8]) -> Result<u64, AuditError> {
+        let may_be_held = self.is_in_a_burst(time) && self.holds;
         let written = self
             .hold()
             .and_then(|()| self.settle())
-            .and_then(|()| self.write(time, &body));
+            .and_then(|()| self.write(time, body, may_be_held));
         if written.is_err() {
+            let body = body.to_vec();
             self.keep(Kept { time, body });
         }
         written?;
         Ok(self.last.seq)
+    }
+
+    /// Takes note of when a record comes; whether many have come soon after each other.
+    fn is_in_a_burst(&mut self, time: Timestamp) -> bool {
+        let before = std::mem::replace(&mut self.came, time.as_microsecond());
+        let is_soon = (0..=SOON).contains(&self.came.saturating_sub(before));
+        self.streak = if is_soon {
+            self.streak.saturating_add(1)
+        } else {
+            0
+        };
+        self.streak >= BURST
+    }
+
+    /// Whether a record is held back.
+    pub(super) const fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Writes the record that is held back, or keeps it.
+    pub(super) fn flush(&mut self) -> Result<(), AuditError> {
+        match self.held {
+            Some(_) => self.put(0),
+            None => Ok(()),
+        }
     }
 
     /// Writes what could not be written before.
@@ -133,8 +191,9 @@ impl Ledger {
         self.head.write(last)
     }
 
-    /// Gives the lock up, and lets others in that wait.
+    /// Gives the lock up, and lets others in that wait. Nothing is held back any more.
     pub(super) fn release(&mut self) {
+        debug_assert!(!self.is_holding(), "it would be written without the lock");
         if self.is_held {
             self.is_held = false;
             self.courtesy = self.head.unlock().then(|| Instant::now() + COURTESY);
@@ -218,7 +277,7 @@ impl Ledger {
     /// Writes what could not be written before, in its order.
     fn settle(&mut self) -> Result<(), AuditError> {
         while let Some(kept) = self.kept.pop_front() {
-            if let Err(error) = self.write(kept.time, &kept.body) {
+            if let Err(error) = self.write(kept.time, &kept.body, false) {
                 self.kept.push_front(kept);
                 return Err(error);
             }
@@ -226,7 +285,11 @@ impl Ledger {
         }
         if self.lost > 0 {
             let words = format!("{} records could not be written, nor kept", self.lost);
-            self.write(Timestamp::now(), &notice("audit.lost", self.lost, &words))?;
+            self.write(
+                Timestamp::now(),
+                &notice("audit.lost", self.lost, &words),
+                false,
+            )?;
             self.lost = 0;
         }
         Ok(())
@@ -244,27 +307,65 @@ impl Ledger {
         }
     }
 
-    /// Writes one record, whole or not at all.
-    fn write(&mut self, time: Timestamp, body: &[u8]) -> Result<(), AuditError> {
-        compose(&mut self.line, &mut self.clock, &self.last, time, body);
-        let added = self.line.len() as u64;
+    /// Writes one record and what is held back before it, whole or not at all; or holds it back, if nothing is.
+    fn write(&mut self, time: Timestamp, body: &[u8], may_be_held: bool) -> Result<(), AuditError> {
+        let (before, start) = (self.last, self.lines.len());
+        compose(&mut self.lines, &mut self.clock, &before, time, body);
+        let end = self.lines.len();
+        self.last = AuditMark {
+            seq: before.seq + 1,
+            hash: hash(&self.lines[start..end - 1]),
+        };
+        if may_be_held && self.held.is_none() {
+            self.held = Some(Held {
+                before,
+                time,
+                body: end - body.len(),
+            });
+            return Ok(());
+        }
+        let written = self.put(1);
+        if written.is_err() && self.last.seq > before.seq {
+            self.last = before;
+        }
+        written
+    }
+
+    /// Writes the lines that are composed: the one that is held back, which is kept where that fails, and so many
+    /// more.
+    fn put(&mut self, more: u64) -> Result<(), AuditError> {
+        let written = self.put_lines();
+        let held = self.held.take();
+        match &written {
+            Ok(()) => self.written += more + u64::from(held.is_some()),
+            Err(_) => {
+                if let Some(Held { before, time, body }) = held {
+                    let line = &self.lines[body..];
+                    let end = line.iter().position(|byte| *byte == b'\n');
+                    let body = line[..end.map_or(line.len(), |end| end + 1)].to_vec();
+                    self.last = before;
+                    self.keep(Kept { time, body });
+                }
+            }
+        }
+        self.lines.clear();
+        written
+    }
+
+    fn put_lines(&mut self) -> Result<(), AuditError> {
+        let added = self.lines.len() as u64;
         if self.length > 0 && self.length + added > self.rotate {
             self.rotate()?;
         }
         let written = loop {
-            match file::append(&self.file, &self.line, self.length) {
+            match file::append(&self.file, &self.lines, self.length) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 written => break written,
             }
         };
         let failed = match written {
-            Ok(count) if count == self.line.len() => {
+            Ok(count) if count == self.lines.len() => {
                 self.length += added;
-                self.last = AuditMark {
-                    seq: self.last.seq + 1,
-                    hash: hash(&self.line[..self.line.len() - 1]),
-                };
-                self.written += 1;
                 return Ok(());
             }
             Ok(count) => io::Error::new(
@@ -312,3 +413,6 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What one line of the log says.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
@@ -133,9 +134,23 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The end of its line, after the time: known before its place in the chain is.
-    pub(super) fn body(&self) -> Vec<u8> {
-        let mut body = Body::new();
+    /// Has somebody look at the end of its line, after the time: that is known before its place in the chain is.
+    pub(super) fn with_body<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        thread_local! {
+            /// What the last body was written to.
+            static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        }
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        let body = self.body(Body(buffer));
+        let seen = look(&body);
+        if body.capacity() <= LONGEST_LINE {
+            BUFFER.set(body);
+        }
+        seen
+    }
+
+    fn body(&self, mut body: Body) -> Vec<u8> {
         body.text(b",\"tenant\":", self.tenant);
         body.text(b",\"user\":", self.user);
         body.text(b",\"execution_id\":", self.execution_id);
@@ -183,7 +198,7 @@ impl Origin {
 
 /// The end of a line of which the log itself is the author.
 pub(super) fn notice(action: &str, amount: u64, words: &str) -> Vec<u8> {
-    let mut body = Body::new();
+    let mut body = Body(Vec::new());
     body.text(b",\"action\":", action);
     body.text(b",\"decision\":", words);
     body.number(b",\"amount\":", amount);
@@ -194,10 +209,6 @@ pub(super) fn notice(action: &str, amount: u64, words: &str) -> Vec<u8> {
 struct Body(Vec<u8>);
 
 impl Body {
-    fn new() -> Self {
-        Self(Vec::with_capacity(512))
-    }
-
     fn raw(&mut self, text: &[u8]) {
         self.0.extend_from_slice(text);
     }
@@ -347,7 +358,7 @@ impl Clock {
     }
 }
 
-/// Writes the whole line of the record that follows one, in place of what the buffer holds.
+/// Writes the whole line of the record that follows one, behind what the buffer holds.
 pub(super) fn compose(
     buffer: &mut Vec<u8>,
     clock: &mut Clock,
@@ -355,7 +366,6 @@ pub(super) fn compose(
     time: Timestamp,
     body: &[u8],
 ) {
-    buffer.clear();
     buffer.extend_from_slice(SEQ);
     push_number(buffer, before.seq + 1);
     buffer.extend_from_slice(PREV);

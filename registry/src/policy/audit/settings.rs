@@ -94,7 +94,10 @@ impl AuditSettings {
     }
 }
 
-/// When what was appended is made to survive a loss of power. The end of the process alone loses nothing.
+/// When what was appended is made to survive a loss of power.
+///
+/// The end of the process alone loses nothing; but where records follow each other within microseconds and not each
+/// is synced, the last one is held back for a millisecond, and lost with a process that is killed just then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuditSync {

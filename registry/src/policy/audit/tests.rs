@@ -167,6 +167,23 @@ fn threads_lose_and_double_none() {
 }
 
 #[test]
+fn what_is_held_back_is_written_soon() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(&directory);
+    let audit = open(&directory, &AuditSettings::default());
+    for round in 1..=20 {
+        append(&audit, 500);
+        // By nobody but the keeper.
+        while verify_audit(&path, None).unwrap().records < round * 500 {
+            std::thread::yield_now();
+        }
+    }
+    append(&audit, 500);
+    audit.flush().unwrap();
+    whole(&path, 10_500);
+}
+
+#[test]
 fn each_record_is_synced_for_all_who_wait() {
     let directory = tempfile::tempdir().unwrap();
     let audit = open(
