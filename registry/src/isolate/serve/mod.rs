@@ -284,6 +284,9 @@ impl Server {
     }
 
     fn hear(self: &Arc<Self>, head: ToWorker<'_>, values: Values<'_>) -> Result<(), Over> {
+        if !values.are_in_the_message() {
+            rest::had_large();
+        }
         match head {
             ToWorker::Call {
                 request,
@@ -292,9 +295,6 @@ impl Server {
                 said,
             } => {
                 self.level.store(level, Ordering::Relaxed);
-                if !values.are_in_the_message() {
-                    rest::had_large();
-                }
                 let (input, memory) = values.one_and_memory(|| self.kept.lock().take())?;
                 let given = Arc::new(Given {
                     up: AtomicBool::new(said.cancelled),

@@ -4,12 +4,13 @@
 //! offset  bytes  what
 //! 0       4      how many bytes follow, little endian
 //! 4       4      how many of them are the head and the skeleton of its values
-//! 8       1      0: the pieces follow · 1: skeleton and pieces are in the file that comes with it
+//! 8       1      0: the pieces follow · 1: skeleton and pieces are in the file that comes with it · 2: they go
+//!                through the memory that was made for the call
 //! 9              the head, in postcard's encoding; the values' skeleton; the pieces
 //! ```
 //!
-//! The file holds the length of the skeleton in 8 bytes and the skeleton; then, from the next multiple of 4,096
-//! bytes on, the pieces.
+//! In the file, and through the memory, go the length of the skeleton in 8 bytes and the skeleton; then, from the next
+//! multiple of 4,096 bytes on, the pieces.
 
 use serde::{Deserialize, Serialize};
 
