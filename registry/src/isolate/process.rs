@@ -309,13 +309,15 @@ impl Worker {
             .length()
             .is_some_and(|length| length <= LARGEST_SPARE)
         {
-            *self.spare.lock() = Some(memory);
+            let before = self.spare.lock().replace(memory);
+            drop(before);
         }
     }
 
     /// Gives the memory back that is kept for the next call.
     pub(super) fn rest(&self) {
-        drop(self.spare.lock().take());
+        let spare = self.spare.lock().take();
+        drop(spare);
     }
 
     fn converse(

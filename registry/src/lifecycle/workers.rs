@@ -312,6 +312,10 @@ impl Workers {
         let mut state = self.0.state.lock();
         if limited && state.places >= LIMIT {
             state.waiting.push_back(job);
+            if state.threads == 0 {
+                // Those that have the places are there no more, or no thread could be made for them.
+                self.add(state, None);
+            }
             return;
         }
         state.places += usize::from(limited);
@@ -324,19 +328,19 @@ impl Workers {
             state.queue.push_back(job);
             self.0.work.notify_one();
         } else {
-            self.add(state, job);
+            self.add(state, Some(job));
         }
     }
 
     /// Adds a thread, which does this first and then what is in the queue.
-    fn add(&self, mut state: MutexGuard<'_, State>, job: Job) {
+    fn add(&self, mut state: MutexGuard<'_, State>, job: Option<Job>) {
         state.threads += 1;
         state.ever += 1;
         let name = format!("floe-worker-{}", state.ever);
         drop(state);
         let shared = self.0.clone();
         // Kept where a thread that could not be made leaves it.
-        let job = Arc::new(Mutex::new(Some(job)));
+        let job = Arc::new(Mutex::new(job));
         let first = job.clone();
         let spawned = thread::Builder::new().name(name).spawn(move || {
             let job = first.lock().take();
@@ -351,6 +355,7 @@ impl Workers {
             let mut state = self.0.state.lock();
             state.threads -= 1;
             state.queue.extend(job.lock().take());
+            self.0.work.notify_one();
         }
     }
 }
@@ -394,19 +399,20 @@ fn do_work<T: Send + 'static>(
             // Under the lock: who waits takes the end for the end of it all.
             if let Err(mpsc::SendError(Message::Done(done))) = sender.send(Message::Done(done)) {
                 drop(phase);
-                late(done);
+                // A panic of it must not keep the place.
+                let _ = contain(|| late(done));
             }
             true
         } else {
             drop(phase);
             if let Ok(done) = done {
-                late(done);
+                let _ = contain(|| late(done));
             }
             wanted
         }
     };
     // The last to hold an instance has it stopped; not under a lock.
-    drop(inside);
+    let _ = contain(|| drop(inside));
     let Some(shared) = shared.upgrade() else {
         return;
     };
@@ -717,6 +723,65 @@ mod tests {
         while workers.0.state.lock().places > 0 || !workers.abandoned().is_empty() {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process whose memory is limited is another one"
+    )]
+    fn places_of_what_no_thread_was_made_for_are_free_again() {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+
+        const CHILD: &str = "FLOE_WORKERS_TEST";
+
+        if std::env::var_os(CHILD).is_none() {
+            let test =
+                "lifecycle::workers::tests::places_of_what_no_thread_was_made_for_are_free_again";
+            let ended = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", test, "--nocapture", "--test-threads=1"])
+                .env(CHILD, "")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout);
+            assert!(
+                ended.status.success() && said.contains("1 passed"),
+                "{ended:?}"
+            );
+            return;
+        }
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        let workers = workers();
+        let before = getrlimit(Resource::As);
+        let mut limited = before;
+        limited.current = Some(pages * rustix::param::page_size() as u64 + (1 << 20));
+        let mut hows = Vec::with_capacity(LIMIT);
+        setrlimit(Resource::As, limited).unwrap();
+        for _ in 0..LIMIT {
+            let pending = workers.begin(task("a.b"), Duration::from_millis(1), |_, _| (), drop);
+            hows.push(pending.wait(|_, _| ()).map_err(|overrun| overrun.how));
+        }
+        setrlimit(Resource::As, before).unwrap();
+        assert_eq!(hows, vec![Err(Lost::NotBegun); LIMIT]);
+        let next = workers.begin(task("a.b"), NEVER, |_, _| 7, drop);
+        assert_eq!(next.wait(|_, _| ()).map_err(|overrun| overrun.how), Ok(7));
+    }
+
+    #[test]
+    fn a_panic_in_what_gets_a_late_answer_leaves_its_place() {
+        let workers = workers();
+        let (open, closed) = mpsc::channel::<()>();
+        let body = move |_: &Arc<Ticket>, _: &Sender<Message<()>>| {
+            let _ = closed.recv();
+        };
+        drop(workers.begin(task("a.b"), NEVER, body, |()| panic!("late")));
+        drop(open);
+        while workers.0.state.lock().places > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(workers.0.state.lock().threads, 1);
     }
 
     #[test]

@@ -250,8 +250,9 @@ impl Server {
     /// The next message. Who has waited long enough for it rests first.
     fn next(&self, buffer: &mut Buffer) -> Result<(usize, Option<File>), Over> {
         while let Some(left) = rest::left() {
-            if left.is_zero() || !self.channel.waits_for(left)? {
-                drop(self.kept.lock().take());
+            if !self.channel.waits_for(left)? {
+                let kept = self.kept.lock().take();
+                drop(kept);
                 rest::rest();
                 break;
             }
@@ -295,6 +296,10 @@ impl Server {
                 said,
             } => {
                 self.level.store(level, Ordering::Relaxed);
+                if !values.are_in_the_message() {
+                    // It may be a while until all is there.
+                    self.have_another_listen();
+                }
                 let (input, memory) = values.one_and_memory(|| self.kept.lock().take())?;
                 let given = Arc::new(Given {
                     up: AtomicBool::new(said.cancelled),
@@ -477,7 +482,8 @@ impl Server {
     /// Keeps the host's memory mapped for the next call.
     fn keep(&self, memory: Option<Memory>) {
         if let Some(Memory::Theirs(shared)) = memory {
-            *self.kept.lock() = Some(shared);
+            let before = self.kept.lock().replace(shared);
+            drop(before);
         }
     }
 

@@ -21,7 +21,8 @@ pub(super) fn had_large() {
     FROM.set(Instant::now().checked_add(REST));
 }
 
-/// How long this thread waits for a frame before it is to rest, if there is anything to give back.
+/// How long this thread waits for a frame before it is to rest, if there is anything to give back; none is how long it
+/// looks whether there is one.
 pub(super) fn left() -> Option<Duration> {
     let from = FROM.get()?;
     Some(from.saturating_duration_since(Instant::now()))

@@ -163,25 +163,28 @@ impl AsFd for Shared {
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     {
-        /// What the C library itself would come to when the largest value was freed that it keeps.
-        const KEPT: libc::c_int = 64 << 20;
+        /// The most that the C library takes from a thread's memory, and twice that: what it would come to itself
+        /// when such a value was freed. It learns no more once it is told.
+        const LARGEST: libc::c_int = 32 << 20;
+        const KEPT: libc::c_int = 2 * LARGEST;
         const NEARLY_NONE: libc::c_int = 128 << 10;
         /// So much is freed that it looks at what it keeps of this thread's memory.
         const LOOKED_AT: usize = 96 << 10;
 
-        keep_at_the_end(NEARLY_NONE);
+        tell_allocator(libc::M_MMAP_THRESHOLD, LARGEST);
+        tell_allocator(libc::M_TRIM_THRESHOLD, NEARLY_NONE);
         drop(std::hint::black_box(Vec::<u8>::with_capacity(LOOKED_AT)));
-        keep_at_the_end(KEPT);
+        tell_allocator(libc::M_TRIM_THRESHOLD, KEPT);
         // SAFETY: it takes a number, may be called at any time on any thread, and leaves what is in use as it is.
         unsafe { libc::malloc_trim(0) };
     }
 }
 
-/// Sets how many bytes the C library keeps at the end of each thread's memory.
+/// Tells the C library how many bytes it is to map, or to keep, and not to take or give back.
 #[cfg(target_env = "gnu")]
-fn keep_at_the_end(bytes: libc::c_int) {
+fn tell_allocator(what: libc::c_int, bytes: libc::c_int) {
     // SAFETY: it takes two numbers, may be called at any time on any thread, and leaves what is in use as it is.
-    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, bytes) };
+    unsafe { libc::mallopt(what, bytes) };
 }
 
 /// The numbers at the end of such memory, as the other side says them.
@@ -429,5 +432,35 @@ mod tests {
             fcntl_add_seals(&file, SEALS).unwrap();
             assert!(Shared::of(file.into()).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    #[cfg(target_env = "gnu")]
+    fn what_is_freed_is_kept_after_a_rest_as_before() {
+        const TIMES: u64 = 20;
+
+        /// How many pages this thread was given.
+        fn faults() -> u64 {
+            let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let (_, rest) = text.rsplit_once(')').unwrap();
+            rest.split_ascii_whitespace()
+                .nth(7)
+                .unwrap()
+                .parse()
+                .unwrap()
+        }
+
+        let pages = std::thread::spawn(|| {
+            let value = |length: usize| drop(std::hint::black_box(vec![1_u8; length]));
+            value(100 << 10);
+            give_back();
+            // So that there is something to keep.
+            (0..4).for_each(|_| value(8 << 20));
+            let before = faults();
+            (0..TIMES).for_each(|_| value(8 << 20));
+            (faults() - before) / TIMES
+        });
+        let pages = pages.join().unwrap();
+        assert!(pages < 100, "{pages} pages for each value");
     }
 }

@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use floe_plugin_api::Value;
 
@@ -25,6 +26,10 @@ const _: () = assert!(
 /// How often whoever waits for the other side looks whether it goes on to wait.
 const TICK: Duration = Duration::from_millis(5);
 
+/// How often the other side says something that is not enough before it is no more listened to at once: one that
+/// does so again and again would keep a thread of this side busy.
+const WORDS: u32 = 100;
+
 /// Whether whoever waits for the other side waits on.
 pub(crate) type WaitsOn<'w> = &'w mut dyn FnMut() -> bool;
 
@@ -34,7 +39,7 @@ pub(super) struct GivenUp;
 
 /// Waits until the other side has come so far, or until nobody waits on.
 fn wait_for(mark: &Mark, end: usize, waits_on: WaitsOn<'_>) -> Result<(), GivenUp> {
-    let mut goes_on = true;
+    let (mut goes_on, mut words) = (true, 0);
     loop {
         let so_far = mark.get();
         if so_far >= end {
@@ -45,8 +50,15 @@ fn wait_for(mark: &Mark, end: usize, waits_on: WaitsOn<'_>) -> Result<(), GivenU
         }
         // Before the last look: what came meanwhile counts.
         goes_on = waits_on();
-        if goes_on {
+        if !goes_on {
+            continue;
+        }
+        let began = Instant::now();
+        if words < WORDS {
             mark.wait(so_far, TICK);
+            words += u32::from(began.elapsed() < TICK);
+        } else {
+            thread::sleep(TICK);
         }
     }
 }
@@ -64,9 +76,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Goes on, and tells the other side now and then.
-    fn advance(&mut self, length: usize, mark: &Mark) {
-        self.at += length;
+    /// Tells the other side, if there is a stretch to tell of.
+    fn tell_stretch(&mut self, mark: &Mark) {
         if self.at - self.told >= STRETCH {
             self.tell(mark);
         }
@@ -80,7 +91,10 @@ impl Progress {
     }
 }
 
-/// Writes what goes through mapped memory. The last of it is not told.
+/// Writes what goes through mapped memory.
+///
+/// The last of it is not told: who has read all may put something else there, or have it read by another thread, and
+/// a word that comes after that would be taken for one of what is there then.
 pub(super) struct Writer<'m> {
     shared: &'m mut Shared,
     waits_on: WaitsOn<'m>,
@@ -104,13 +118,15 @@ impl<'m> Writer<'m> {
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), GivenUp> {
         while !bytes.is_empty() {
+            // Before there is more, and never after the last.
+            self.progress.tell_stretch(self.shared.marks().written());
             let at = self.progress.at;
             let length = stretch(at, bytes.len());
             let (now, later) = bytes.split_at(length);
             self.wait_for_room(length)?;
             // A stretch is within the ring.
             let _ = self.shared.write(at % RING, now);
-            self.progress.advance(length, self.shared.marks().written());
+            self.progress.at += length;
             bytes = later;
         }
         Ok(())
@@ -120,7 +136,7 @@ impl<'m> Writer<'m> {
     pub(super) fn skip_to_page(&mut self) -> Result<(), GivenUp> {
         let fill = self.progress.at.next_multiple_of(PAGE) - self.progress.at;
         self.wait_for_room(fill)?;
-        self.progress.advance(fill, self.shared.marks().written());
+        self.progress.at += fill;
         Ok(())
     }
 
@@ -252,7 +268,8 @@ impl Aside for Beside<'_> {
             let stretch = stretch(at, length - piece.len());
             self.wait_for(stretch, marks)?;
             self.source.read(at % RING, stretch, &mut piece)?;
-            self.progress.advance(stretch, marks.read());
+            self.progress.at += stretch;
+            self.progress.tell_stretch(marks.read());
         }
         Ok(piece)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::error::AuditError;
 use super::ledger::Ledger;
@@ -203,7 +203,7 @@ impl Shared {
             if now < due {
                 self.note(&desk);
                 if let Some(error) = failed {
-                    self.warn(&error);
+                    MutexGuard::unlocked(&mut desk, || self.warn(&error));
                 }
                 continue;
             }
@@ -221,12 +221,17 @@ impl Shared {
             self.note(&desk);
             if desk.is_dirty() && now.duration_since(synced_at) >= interval {
                 synced_at = now;
-                drop(desk);
-                failed = self.sync().err().or(failed);
-                desk = self.desk.lock();
+                // However long that takes, nobody else would write what is held back.
+                let holds = self.sync != AuditSync::Always;
+                desk.ledger.let_hold(false);
+                failed = MutexGuard::unlocked(&mut desk, || self.sync())
+                    .err()
+                    .or(failed);
+                desk.ledger.let_hold(holds);
             }
             if let Some(error) = failed {
-                self.warn(&error);
+                // Who listens may make a call that is put on record.
+                MutexGuard::unlocked(&mut desk, || self.warn(&error));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,9 +72,10 @@ pub(super) struct Ledger {
 struct Held {
     /// What was the last one before it.
     before: AuditMark,
+    own: AuditMark,
     time: Timestamp,
-    /// Where in its line its body begins.
-    body: usize,
+    /// Where its body begins, and where its line ends.
+    body: Range<usize>,
 }
 
 /// A record that could not be written: it has its place in the chain when it is.
@@ -81,6 +83,8 @@ struct Held {
 struct Kept {
     time: Timestamp,
     body: Vec<u8>,
+    /// What it was to be in the chain, if it may have been written in spite of what was said.
+    tried: Option<AuditMark>,
 }
 
 impl Ledger {
@@ -130,7 +134,11 @@ impl Ledger {
             .and_then(|()| self.write(time, body, may_be_held));
         if written.is_err() {
             let body = body.to_vec();
-            self.keep(Kept { time, body });
+            self.keep(Kept {
+                time,
+                body,
+                tried: None,
+            });
         }
         written?;
         Ok(self.last.seq)
@@ -146,6 +154,11 @@ impl Ledger {
             0
         };
         self.streak >= BURST
+    }
+
+    /// Lets records be held back, or not: where nobody would write them soon.
+    pub(super) const fn let_hold(&mut self, holds: bool) {
+        self.holds = holds;
     }
 
     /// Whether a record is held back.
@@ -254,6 +267,16 @@ impl Ledger {
         self.is_ragged = false;
         self.is_stale = false;
         self.last = found;
+        // Of two lines that were written at once, the first may be there whole.
+        if self
+            .kept
+            .front()
+            .is_some_and(|kept| kept.tried == Some(found))
+            && let Some(kept) = self.kept.pop_front()
+        {
+            self.kept_bytes -= kept.body.len();
+            self.written += 1;
+        }
         let mut notices = Vec::new();
         if known.seq > found.seq {
             // Numbered on from what is missing: that it is, shows for ever.
@@ -268,8 +291,11 @@ impl Ledger {
         }
         for body in notices.into_iter().rev() {
             self.kept_bytes += body.len();
-            let time = Timestamp::now();
-            self.kept.push_front(Kept { time, body });
+            self.kept.push_front(Kept {
+                time: Timestamp::now(),
+                body,
+                tried: None,
+            });
         }
         Ok(())
     }
@@ -319,8 +345,9 @@ impl Ledger {
         if may_be_held && self.held.is_none() {
             self.held = Some(Held {
                 before,
+                own: self.last,
                 time,
-                body: end - body.len(),
+                body: end - body.len()..end,
             });
             return Ok(());
         }
@@ -339,12 +366,13 @@ impl Ledger {
         match &written {
             Ok(()) => self.written += more + u64::from(held.is_some()),
             Err(_) => {
-                if let Some(Held { before, time, body }) = held {
-                    let line = &self.lines[body..];
-                    let end = line.iter().position(|byte| *byte == b'\n');
-                    let body = line[..end.map_or(line.len(), |end| end + 1)].to_vec();
-                    self.last = before;
-                    self.keep(Kept { time, body });
+                if let Some(held) = held {
+                    self.last = held.before;
+                    self.keep(Kept {
+                        time: held.time,
+                        body: self.lines[held.body].to_vec(),
+                        tried: Some(held.own),
+                    });
                 }
             }
         }

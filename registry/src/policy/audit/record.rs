@@ -140,12 +140,13 @@ impl<'a> Entry<'a> {
             /// What the last body was written to.
             static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
         }
-        let mut buffer = BUFFER.take();
+        // A thread that ends has none.
+        let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
         buffer.clear();
         let body = self.body(Body(buffer));
         let seen = look(&body);
         if body.capacity() <= LONGEST_LINE {
-            BUFFER.set(body);
+            let _ = BUFFER.try_with(|buffer| buffer.set(body));
         }
         seen
     }

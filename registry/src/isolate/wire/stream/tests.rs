@@ -1,10 +1,11 @@
 use std::os::fd::AsFd;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use floe_plugin_api::{Bytes, List};
 use proptest::prelude::*;
 
 use super::*;
+use crate::isolate::wire::channel::{Buffer, Channel, Received};
 use crate::isolate::wire::packet::{Came, Memory, Packet};
 
 /// A value of so many bytes, of which none is like the one a ring before it.
@@ -274,4 +275,82 @@ fn who_says_that_it_has_read_what_is_not_written_ends_nobody() {
     marks.read().set(usize::MAX);
     packet.pour(&mut || false).tell();
     assert_eq!(marks.written().get(), PAGE + 3 * RING);
+}
+
+#[test]
+fn nobody_has_all_of_it_before_the_last_is_told() {
+    for length in [
+        1,
+        3 * STRETCH - PAGE,
+        6 * STRETCH,
+        RING - PAGE,
+        RING,
+        3 * RING,
+        3 * RING + 1,
+    ] {
+        let value = Value::from(vec![bytes(length, 7), bytes(RING, 8)]);
+        let (mut packet, _) = unpoured(Memory::for_call(None), &value);
+        let file = File::from(packet.file().unwrap().try_clone_to_owned().unwrap());
+        let theirs = Shared::of(file).unwrap();
+        let is_poured = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                // Gives up as soon as no more is written: it must not have all of it.
+                read(Source::Mapped(&theirs), &mut || {
+                    !is_poured.load(Ordering::Acquire)
+                })
+                .is_ok()
+            });
+            let poured = packet.pour(&mut || true);
+            is_poured.store(true, Ordering::Release);
+            assert!(!reader.join().unwrap(), "{length}");
+            poured.tell();
+        });
+    }
+}
+
+/// What a worker does with each call: it has the input, and answers in the memory that it was in.
+fn serve(channel: &Channel, output: &Value) {
+    let mut buffer = Buffer::take();
+    let mut kept = None;
+    while let Received::Message(length, Some(file)) = channel.receive(&mut buffer).unwrap() {
+        let came = Came::new(buffer.message(length), Some(file)).unwrap();
+        let (_, values) = came.open::<u8>().unwrap();
+        let (_, memory) = values.one_and_memory(|| kept.take()).unwrap();
+        let mut packet = Packet::in_memory(|| memory, &1_u8, [output]).unwrap();
+        channel.send(&packet).unwrap();
+        let poured = packet.pour(&mut || true);
+        if let Some(Memory::Theirs(shared)) = packet.memory.take() {
+            kept = Some(shared);
+        }
+        poured.tell();
+    }
+}
+
+#[test]
+fn calls_and_answers_follow_each_other_in_one_memory() {
+    let (input, output) = (bytes(6 * STRETCH, 1), bytes(7 * STRETCH + 77, 99));
+    let (host, other) = Channel::pair().unwrap();
+    let worker = Channel::new(other);
+    thread::scope(|scope| {
+        scope.spawn(|| serve(&worker, &output));
+        let mut buffer = Buffer::take();
+        let mut spare = None;
+        for round in 0..300 {
+            let given = || Memory::for_call(spare.take());
+            let mut packet = Packet::in_memory(given, &1_u8, [&input]).unwrap();
+            host.send(&packet).unwrap();
+            packet.pour(&mut || true).tell();
+            let Received::Message(length, file) = host.receive(&mut buffer).unwrap() else {
+                panic!("the worker is gone")
+            };
+            let came = Came::new(buffer.message(length), file).unwrap();
+            let (_, values) = came.open::<u8>().unwrap();
+            let own = packet.memory.as_ref().and_then(Memory::shared);
+            let came = values.one_within(own, &mut || true).unwrap();
+            assert!(came == output, "round {round}");
+            spare = packet.memory.take();
+        }
+        drop(host);
+    });
 }

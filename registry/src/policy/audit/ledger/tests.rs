@@ -159,3 +159,25 @@ fn one_that_is_held_back_and_cannot_be_written_keeps_its_place() {
         assert_eq!(newest, expected.map(|number| number.to_string()));
     }
 }
+
+#[test]
+fn of_two_that_are_written_in_part_none_is_there_twice() {
+    let (_directory, path, mut ledger) = ledger(&AuditSettings::default());
+    let count = u64::from(BURST) + 1;
+    append(&mut ledger, count, 1);
+    assert!(ledger.is_holding());
+    let first = ledger.lines.clone();
+    // A file that takes nothing, and cannot be cut either; and what was written of it all the same.
+    let own = std::mem::replace(&mut ledger.file, Arc::new(File::open(&path).unwrap()));
+    let time = Timestamp::from_microsecond(ledger.came + 1).unwrap();
+    ledger.append_at(time, &body(count)).unwrap_err();
+    assert!(ledger.is_ragged);
+    file::append(&own, &first, ledger.length).unwrap();
+    // Others are let in; then the device is well again.
+    ledger.file = own;
+    ledger.release();
+    ledger.retry().unwrap();
+    ledger.release();
+    assert_eq!((ledger.written(), ledger.kept_bytes), (count + 1, 0));
+    whole(&path, count + 1);
+}
