@@ -153,6 +153,14 @@ impl Gate {
         self.audit.get()
     }
 
+    /// Has all that is on record written.
+    pub(crate) fn flush(&self) {
+        if let Some(audit) = self.audit() {
+            // Where it cannot be, whoever calls next is told.
+            let _ = audit.flush();
+        }
+    }
+
     /// The roles that may read all that is on record.
     pub(crate) fn readers(&self) -> &[String] {
         &self.audit_settings.readers

@@ -23,13 +23,16 @@ impl Registry {
 
     /// Stops all live instances, each after those that need it and otherwise the last to be started
     /// first, and waits for each as long as stops may take. Later calls start new ones. A function of
-    /// this program that a plugin is calling would wait for itself.
+    /// this program that a plugin is calling would wait for itself. All calls that have ended are in the
+    /// audit's file then.
     #[expect(
         clippy::must_use_candidate,
         reason = "who only wants all stopped needs no report"
     )]
     pub fn stop(&self) -> Vec<InstanceStop> {
-        self.supervisor().stop_all()
+        let stopped = self.supervisor().stop_all();
+        self.supervisor().gate().flush();
+        stopped
     }
 
     /// Asks all live instances how they are, all at once, each within the deadline for that. Plugins

@@ -313,7 +313,7 @@ fn no_thread_loses_or_doubles_a_record() {
             });
         }
     });
-    drop(registry);
+    registry.stop();
     let report = verify_audit(&record(&scene), None).unwrap();
     assert_eq!(report.verdict, None, "{:?}", report.findings);
     assert_eq!(report.records, (CALLS * THREADS) as u64);
