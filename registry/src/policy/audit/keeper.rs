@@ -88,8 +88,9 @@ impl Shared {
         let mut desk = self.desk.lock();
         let appended = desk.ledger.append(body);
         self.note(&desk);
-        if desk.is_asleep || (desk.ledger.is_holding() && !desk.is_watching) {
-            desk.is_watching = true;
+        let is_to_watch = desk.ledger.is_holding() && !desk.is_watching;
+        desk.is_watching |= is_to_watch;
+        if desk.is_asleep || is_to_watch {
             self.wake.notify_one();
         }
         let own = desk.ledger.written();
