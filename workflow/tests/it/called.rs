@@ -47,6 +47,20 @@ fn run(text: &str, others: &[&str], input: Value) -> Run {
     runner(text, others).run(input, &RunOptions::new().execution_id("r"))
 }
 
+/// A run that is stopped as soon as this node is told of.
+fn stopped_at(node: &'static str) -> RunOptions {
+    let stop = Stop::new();
+    let switch = stop.clone();
+    RunOptions::new()
+        .execution_id("r")
+        .stop(stop)
+        .listener(move |told| {
+            if told.node() == node {
+                switch.now();
+            }
+        })
+}
+
 #[test]
 fn what_it_is_given_and_what_it_gives_go_through_the_node() {
     let run = run(MAIN, &[ADD], value!({"n": 40}));
@@ -116,16 +130,7 @@ fn the_time_of_the_node_bounds_it() {
 #[test]
 fn a_stop_stops_it_too() {
     let slow = "id: add\nnodes:\n  - { id: wait, node_type: wait, parameters: { duration: 1h } }\n";
-    let stop = Stop::new();
-    let switch = stop.clone();
-    let options = RunOptions::new()
-        .execution_id("r")
-        .stop(stop)
-        .listener(move |told| {
-            if told.node() == "first/wait" {
-                switch.now();
-            }
-        });
+    let options = stopped_at("first/wait");
     let run = runner(MAIN, &[slow]).run(value!({"n": 1}), &options);
     assert_eq!(run.status, RunStatus::Cancelled);
     assert_eq!(run.nodes["first"].status.as_str(), "cancelled");
@@ -308,16 +313,7 @@ nodes:
         "{ id: two, node_type: set,",
         "{ id: two, node_type: wait, parameters: { duration: '{{ \"1h\" if context.attempt == 1 else \"1ms\" }}' }, needs: [one] }\n  - { id: three, node_type: set,",
     ).replace("needs: [one], parameters: { values", "needs: [two], parameters: { values");
-    let stop = Stop::new();
-    let switch = stop.clone();
-    let options = RunOptions::new()
-        .execution_id("r")
-        .stop(stop)
-        .listener(move |told| {
-            if told.node() == "first/two" {
-                switch.now();
-            }
-        });
+    let options = stopped_at("first/two");
     let run = runner(text, &[&add])
         .record(Value::Null, &options, &journal)
         .unwrap();

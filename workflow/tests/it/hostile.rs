@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use floe_registry::api::{Value, value};
@@ -289,20 +289,29 @@ fn a_busy_database_is_waited_for_once() {
     let journal = Journal::open(&settings).unwrap();
     let db = dir.path().join("journal.db");
     let text = "id: w\nnodes:\n  - { id: a, node_type: wait, parameters: { duration: 1s } }\n";
+    let (begun, begins) = mpsc::channel();
     let faults = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..4)
             .map(|n| {
-                let journal = &journal;
+                let (journal, begun) = (&journal, begun.clone());
                 scope.spawn(move || {
-                    let options = RunOptions::new().execution_id(format!("r{n}"));
+                    let listener = move |told: Told<'_>| {
+                        if let Told::Began { .. } = told {
+                            begun.send(()).unwrap();
+                        }
+                    };
+                    let options = RunOptions::new()
+                        .execution_id(format!("r{n}"))
+                        .listener(listener);
                     let run = runner(text, &[]).record(Value::Null, &options, journal);
                     run.unwrap().fault
                 })
             })
             .collect();
-        while journal.runs(9).unwrap().len() < 4 {
-            std::thread::sleep(Duration::from_millis(10));
+        for _ in 0..4 {
+            begins.recv().unwrap();
         }
+        assert_eq!(journal.runs(9).unwrap().len(), 4);
         let db = rusqlite::Connection::open(db).unwrap();
         // Within the second that they wait.
         db.busy_timeout(Duration::from_secs(5)).unwrap();

@@ -247,7 +247,7 @@ impl Server {
         }
     }
 
-    /// The next message. Who has waited long enough for it rests first.
+    /// The next message. Who had a large value and nothing to do since gives back first what that has left behind.
     fn next(&self, buffer: &mut Buffer) -> Result<(usize, Option<File>), Over> {
         while let Some(left) = rest::left() {
             if !self.channel.waits_for(left)? {

@@ -1,4 +1,4 @@
-//! What large values leave behind in a worker, given back when the thread that had them rests.
+//! What large values leave behind in a worker, given back when the thread that had them has nothing to do.
 //!
 //! The C library keeps what is freed, of each thread apart, and for the next large value that is most of the time
 //! saved. What lies at the end of a thread's memory, it gives back when that thread frees something, and not when
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::wire::mapped;
 
-/// How long a thread waits for its next frame before it gives back what large values have left behind.
+/// How long after its last large value a thread that waits for a frame gives back what that has left behind.
 const REST: Duration = Duration::from_secs(1);
 
 thread_local! {
