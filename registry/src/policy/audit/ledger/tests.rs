@@ -104,6 +104,26 @@ fn where_each_is_synced_none_is_held_back() {
 }
 
 #[test]
+fn while_nobody_would_write_it_none_is_held_back() {
+    let (_directory, path, mut ledger) = ledger(&AuditSettings::default());
+    append(&mut ledger, u64::from(BURST) + 1, 1);
+    assert!(ledger.is_holding());
+    // Who syncs has written it before.
+    ledger.flush().unwrap();
+    ledger.let_hold(false);
+    for _ in 0..3 {
+        append(&mut ledger, 1, 1);
+        assert_eq!(
+            (lines(&path), ledger.is_holding()),
+            (ledger.last.seq, false)
+        );
+    }
+    ledger.let_hold(true);
+    append(&mut ledger, 1, 1);
+    assert!(ledger.is_holding());
+}
+
+#[test]
 fn one_that_is_held_back_goes_into_the_next_file() {
     let settings = AuditSettings::default().rotate(10_000);
     let (_directory, path, mut ledger) = ledger(&settings);
